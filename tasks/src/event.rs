@@ -1,0 +1,27 @@
+//! What happened to a job, for whoever listens: Django's three signals.
+
+use crate::{Job, Timestamp};
+
+/// One of Django's signals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// The store has accepted it; READY (`task_enqueued`).
+    Enqueued,
+    /// An attempt starts; RUNNING, its worker appended (`task_started`).
+    Started,
+    /// It has ended, SUCCESSFUL or FAILED (`task_finished`).
+    Finished,
+}
+
+/// A signal with the job as it was then. Sent only after the commit that made it true.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Which signal.
+    pub kind: EventKind,
+    /// The alias of the backend.
+    pub backend: String,
+    /// The job as of this event.
+    pub job: Job,
+    /// When it was sent.
+    pub at: Timestamp,
+}

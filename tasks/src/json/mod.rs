@@ -1,0 +1,118 @@
+//! Arguments and return values as normalised JSON text: one rule for both.
+
+mod normalize;
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// JSON text that every store can keep and every reader can read back.
+///
+/// The rule, as Django's `normalize_json` with its warts mended: tuples and sequences become arrays, map keys
+/// become text, bytes become text if they are UTF-8; NaN, the infinities, other bytes and keys that are not
+/// scalars are refused with the pointer to where they stand. Nothing is written but what it says:
+/// no insignificant white space, members in the order given.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Json(Box<str>);
+
+impl Json {
+    /// The value as normalised JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`NotJson`] names the place and what cannot stand there.
+    pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotJson> {
+        normalize::to_text(value).map(|text| Self(text.into_boxed_str()))
+    }
+
+    /// JSON `null`, what a function without a return value returns.
+    #[must_use]
+    pub fn null() -> Self {
+        Self("null".into())
+    }
+
+    /// Text that is known to be normalised JSON because a store wrote it.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        Self(text.into_boxed_str())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// How deep arrays and objects are nested in it; 0 for a scalar.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
+        for byte in self.0.bytes() {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_text => escaped = true,
+                b'"' => in_text = !in_text,
+                b'{' | b'[' if !in_text => {
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                }
+                b'}' | b']' if !in_text => depth -= 1,
+                _ => {}
+            }
+        }
+        deepest
+    }
+
+    /// Reads the value as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// Serde's, where the text is not a `T`.
+    pub fn get<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(&self.0)
+    }
+
+    /// Reads the value as a tree.
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        self.get().expect("normalised text is JSON")
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Self::from_value(&value).map_err(serde::de::Error::custom)
+    }
+}
+
+/// A value that has no normalised JSON: where, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}{}", if .pointer.is_empty() { String::new() } else { format!(" (at {pointer})") })]
+pub struct NotJson {
+    /// A JSON pointer below the value: empty for the value itself, `/items/3/price`.
+    pub pointer: String,
+    /// What is wrong and what to do instead.
+    pub problem: String,
+}

@@ -1,0 +1,462 @@
+//! Where jobs are kept: the contract that every store fulfils, and the messages that it speaks.
+//!
+//! A store is opened with a [`Clock`](crate::Clock); no method takes the time. Every change of a job is one
+//! guarded step of [`Phase::after`](crate::Phase::after); every write of a worker names `(job, run)` and touches
+//! nothing else, so what comes late changes nothing. Promise: at least once; never accepted twice.
+//! The suite in [`conformance`](crate) (feature `conformance`) states each rule as a test.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{BoxError, InvalidMove, Job, JobId, JobSpec, Json, Phase, Progress, Status, TaskError, WorkerId};
+
+/// Keeps the jobs of one backend.
+///
+/// Methods return boxed futures so that `dyn Store` works. A future that is dropped before its end may or may
+/// not have done its work, but never half of it.
+pub trait Store: Send + Sync + 'static {
+    /// Keeps new jobs. Each unit is all or nothing; units of several callers may share a commit, and one bad
+    /// unit does not harm the others. The answers stand in the order of the units.
+    ///
+    /// A unit with a [`Claim`] is inserted as already claimed by that worker (the hand-off), as run 1 of each
+    /// of its jobs; if the worker is not registered (its lease was taken), it is inserted as ready instead, and
+    /// the answer says so with `claimed: false`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] for a unit of which nothing was kept.
+    fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>>;
+
+    /// Gives due jobs to a worker process, best first: from each queue in turn at most a fair share, the rest by
+    /// order. Within a queue: priority (high first), then effective time, then id. Expired jobs are not given.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Gone`] if the worker is not registered, or another failure; nothing is claimed then.
+    fn claim(&self, ask: Ask) -> BoxFuture<'_, Result<Claimed, StoreError>>;
+
+    /// Writes how attempts ended. Each outcome stands alone; the answers stand in their order.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be written; the same outcomes may be given again.
+    fn finish(&self, outcomes: Vec<Outcome>) -> BoxFuture<'_, Result<Vec<Fate>, StoreError>>;
+
+    /// Renews the lease of a worker process and brings back what it must know.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Gone`] if the lease was taken: the process must register anew under a new id.
+    fn beat(&self, beat: Beat) -> BoxFuture<'_, Result<Pulse, StoreError>>;
+
+    /// Takes the lease of another process whose lease has ended, and frees its jobs: those that had started
+    /// count a loss, the others do not. How many were freed; zero if it is unknown or its lease still holds.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be written.
+    fn rescue(&self, worker: WorkerId) -> BoxFuture<'_, Result<usize, StoreError>>;
+
+    /// Changes one job from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`], [`StoreError::Pruned`] or [`StoreError::InvalidMove`]; nothing is changed then.
+    fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>>;
+
+    /// Changes what holds for all jobs, or registers a process.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be written.
+    fn control(&self, control: Control) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Looks jobs up; the answers stand in the order of the ids.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be read.
+    fn get(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<Lookup>, StoreError>>;
+
+    /// Lists jobs, newest first (by id).
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be read.
+    fn list(&self, filter: Filter, page: Page) -> BoxFuture<'_, Result<Listing, StoreError>>;
+
+    /// What it holds, in numbers, and which tasks were ever published.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be read.
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>>;
+
+    /// Removes finished jobs that are past their retention, at most `limit`; never an unfinished one. How many.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be written.
+    fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;
+
+    /// Whether its futures wait for something outside the process. A store that does not is asked right where
+    /// the question comes up, without a hop to the backend's actor.
+    fn waits(&self) -> bool {
+        true
+    }
+}
+
+/// Jobs that are kept together or not at all.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// The jobs, in order.
+    pub jobs: Vec<Arc<JobSpec>>,
+    /// Who has them already: the hand-off. Only jobs that are due may be handed off.
+    pub claim: Option<Claim>,
+}
+
+/// Who claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// The worker process.
+    pub worker: WorkerId,
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Whether its jobs are claimed by the worker that the unit named.
+    pub claimed: bool,
+}
+
+/// What a worker process can take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The worker process.
+    pub worker: WorkerId,
+    /// At most so many jobs.
+    pub limit: usize,
+    /// Only these queues and at most so many of each; `None` is all queues.
+    pub queues: Option<BTreeMap<String, usize>>,
+    /// The queue that was served last: the turn starts after it.
+    pub after_queue: Option<String>,
+}
+
+/// What a claim gave.
+#[derive(Debug, Clone, Default)]
+pub struct Claimed {
+    /// The jobs, now running under `state.run`, best first within each queue.
+    pub jobs: Vec<Job>,
+    /// When the next job that waits for its time is due; `None` if none is known. Only looked up where the
+    /// claim came back short.
+    pub next_due: Option<Timestamp>,
+    /// The queue that was served last.
+    pub last_queue: Option<String>,
+}
+
+/// How one run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The job.
+    pub id: JobId,
+    /// The claim that the run belongs to: the fence.
+    pub run: u64,
+    /// When the attempt started; `None` if it never did.
+    pub started_at: Option<Timestamp>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ending {
+    /// With this return value.
+    Succeeded(Json),
+    /// For good.
+    Failed(TaskError),
+    /// Runs again at `at`.
+    Retry {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        error: TaskError,
+    },
+    /// Runs again at this time; no attempt is spent and no error kept.
+    Snoozed(Timestamp),
+    /// It was told to stop because somebody cancelled the job.
+    Cancelled(TaskError),
+    /// It did not run, or was interrupted in good order; no attempt is spent, no loss counted.
+    HandBack,
+}
+
+/// What became of an outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// It was written; the job as it is now.
+    Accepted(Job),
+    /// The job is not running under that claim any more, or is gone; nothing was changed.
+    Stale,
+}
+
+/// A sign of life from a worker process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// The worker process.
+    pub worker: WorkerId,
+    /// How long its lease shall hold from now.
+    pub lease: Duration,
+}
+
+/// What a worker process must know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// Jobs of its own that somebody asked to cancel, with the run that is asked.
+    pub cancels: Vec<(JobId, u64)>,
+    /// Other worker processes with the end of their leases, earliest first; at most 16.
+    pub peers: Vec<(WorkerId, Timestamp)>,
+    /// When the next job that waits for its time is due.
+    pub next_due: Option<Timestamp>,
+    /// Queues that are paused.
+    pub paused: Vec<String>,
+}
+
+/// A change of one job from outside.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Ends a waiting job; asks a running one to stop.
+    Cancel,
+    /// Runs a finished job again: its attempts and errors are kept, `max_attempts` grows by its policy's number.
+    Retry,
+    /// Makes a job that is scheduled or waits to retry due now.
+    RunNow,
+    /// Changes a waiting job; `None` leaves as is.
+    Reschedule {
+        /// The earliest start; `Some(None)` is at once.
+        run_after: Option<Option<Timestamp>>,
+        /// The priority.
+        priority: Option<i8>,
+        /// The queue.
+        queue: Option<String>,
+        /// Attempts in all.
+        max_attempts: Option<u32>,
+        /// Only if it still has this version.
+        if_version: Option<u64>,
+    },
+    /// Removes a job that is not running.
+    Delete,
+    /// Keeps how far the run has come; a stale run changes nothing.
+    Progress {
+        /// The run that speaks.
+        run: u64,
+        /// How far.
+        progress: Progress,
+    },
+}
+
+/// What a change did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changed {
+    /// The job after it; after a deletion, as it was before.
+    pub job: Job,
+    /// Who runs it, if it runs.
+    pub worker: Option<WorkerId>,
+}
+
+/// A change of what holds for all.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Control {
+    /// Gives no more jobs of this queue; those that run go on.
+    Pause(String),
+    /// Gives jobs of this queue again.
+    Resume(String),
+    /// Registers a worker process under a fresh id, with its lease.
+    Register {
+        /// Its id, never used before.
+        worker: WorkerId,
+        /// How long its lease holds from now.
+        lease: Duration,
+        /// The names of the tasks that it can run.
+        tasks: Vec<String>,
+    },
+    /// Removes a worker process; its jobs that are still claimed go back without a loss.
+    Leave(WorkerId),
+    /// Makes tasks known to everyone who asks for them by name.
+    Publish(Vec<Published>),
+    /// Takes waiting jobs that no live process can run out of the claim, and puts back those that one can.
+    Park,
+}
+
+/// A task as it is published for front ends that do not have its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// Its full name.
+    pub name: String,
+    /// Its doc comment.
+    pub description: String,
+    /// Its arguments, in order.
+    pub parameters: Vec<PublishedParameter>,
+    /// Its queue unless a call says otherwise.
+    pub queue: String,
+    /// Whether it may be enqueued over HTTP.
+    pub http: bool,
+}
+
+/// An argument of a published task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedParameter {
+    /// Its name.
+    pub name: String,
+    /// Its Rust type, as written.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// Whether a call must give it.
+    pub required: bool,
+    /// What it is if a call does not give it.
+    pub default: Option<Json>,
+}
+
+impl From<&crate::TaskDefinition> for Published {
+    fn from(task: &crate::TaskDefinition) -> Self {
+        let parameters = task.parameters.iter().map(|p| PublishedParameter {
+            name: p.name.into(),
+            type_name: p.type_name.into(),
+            required: p.required,
+            default: p.default.map(|make| make()),
+        });
+        Self {
+            name: task.name.into(),
+            description: task.description.into(),
+            parameters: parameters.collect(),
+            queue: task.options.queue.into(),
+            http: task.options.http,
+        }
+    }
+}
+
+/// What is known of an id.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "the large one is the usual one")]
+pub enum Lookup {
+    /// The job as it is now.
+    Found(Job),
+    /// It has ended and was removed since, as far as the store remembers.
+    Pruned,
+    /// There never was one, as far as the store remembers.
+    Unknown,
+}
+
+/// Which jobs to list: those that fit everything that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this status.
+    pub status: Option<Status>,
+    /// In this phase.
+    pub phase: Option<Phase>,
+    /// Of this task, by its full name.
+    pub task: Option<String>,
+    /// In this queue.
+    pub queue: Option<String>,
+    /// With this label.
+    pub tag: Option<String>,
+    /// Enqueued in this time: from the start on, before the end.
+    pub enqueued: Option<Range<Timestamp>>,
+}
+
+impl Filter {
+    /// Whether a job fits.
+    #[must_use]
+    pub fn admits(&self, job: &Job) -> bool {
+        let spec = &job.spec;
+        self.status.is_none_or(|status| job.status() == status)
+            && self.phase.is_none_or(|phase| job.state.phase == phase)
+            && self.task.as_deref().is_none_or(|task| spec.task == task)
+            && self.queue.as_deref().is_none_or(|queue| spec.queue == queue)
+            && self.tag.as_ref().is_none_or(|tag| spec.tags.contains(tag))
+            && self.enqueued.as_ref().is_none_or(|time| time.contains(&spec.enqueued_at))
+    }
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// At most so many; at least 1.
+    pub limit: usize,
+    /// Only jobs older than this one (with a smaller id).
+    pub before: Option<JobId>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// The jobs, newest first.
+    pub jobs: Vec<Job>,
+    /// Where the next page starts, if there is one: to be given as `before`.
+    pub next: Option<JobId>,
+}
+
+/// What a store holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stats {
+    /// Each queue that has ever had a job, by name.
+    pub queues: BTreeMap<String, QueueStats>,
+    /// Every task that was ever published, by name.
+    pub published: BTreeMap<String, Published>,
+    /// The worker processes with the end of their leases.
+    pub workers: Vec<(WorkerId, Timestamp)>,
+}
+
+/// What a queue holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueueStats {
+    /// How many jobs are in each phase; phases without any are left out.
+    pub phases: BTreeMap<Phase, u64>,
+    /// The effective time of the job that has been ready for the longest.
+    pub oldest_ready: Option<Timestamp>,
+    /// Whether it is paused.
+    pub paused: bool,
+}
+
+/// Why a store did not do what it was asked; nothing was changed unless the variant says otherwise.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// No such job; over HTTP this is a 404.
+    #[error("no job {0}")]
+    NotFound(JobId),
+    /// The job has ended and was removed (410).
+    #[error("job {0} was removed after its end")]
+    Pruned(JobId),
+    /// The job's phase does not allow this (409).
+    #[error(transparent)]
+    InvalidMove(#[from] InvalidMove),
+    /// The job has changed since the version that the caller saw (412).
+    #[error("job {id} has version {actual}, not {expected}")]
+    VersionMismatch {
+        /// The job.
+        id: JobId,
+        /// What the caller saw.
+        expected: u64,
+        /// What it has.
+        actual: u64,
+    },
+    /// The id of a new job is taken.
+    #[error("there is a job {0} already")]
+    DuplicateId(JobId),
+    /// The worker process is not registered: its lease was taken, or it never had one.
+    #[error("worker {0} has no lease")]
+    Gone(WorkerId),
+    /// Somebody else holds the store for too long (503, try again soon).
+    #[error("the store is busy: {0}")]
+    Busy(String),
+    /// The store failed; the same call may succeed later (503).
+    #[error("the store is unavailable")]
+    Unavailable(#[source] BoxError),
+}
