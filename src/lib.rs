@@ -1,1 +1,95 @@
-//! stub
+//! Background tasks for Rust, on actors: enqueue from a request, run outside it, keep the result.
+//!
+//! You write a function, mark it [`#[task]`](macro@task), and enqueue calls of it; actors run them outside the
+//! request, retry them, and keep each result where it can be polled. In the theatre, the call board is where
+//! actors read what they are called for.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use callboard::{Callboard, task};
+//!
+//! /// Adds two numbers.
+//! #[task]
+//! async fn add(a: i64, b: i64) -> i64 {
+//!     a + b
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # futures::executor::block_on(async {
+//! let board = Callboard::builder().memory().start().await?;
+//!
+//! let sum = board.enqueue(add::with(2, 3).priority(10)).await?; // returns at once
+//! let sum = sum.wait(Duration::from_secs(5)).await?;
+//! assert_eq!(sum.return_value()?, &5);
+//!
+//! board.shutdown().await; // lets what runs end
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! The function stays an ordinary function: `add(2, 3).await` is how it is unit-tested. A [`Callboard`] is a cheap
+//! clone that can be kept wherever requests are answered, whatever the async runtime;
+//! [`Callboard::blocking`] is for plain threads.
+//!
+//! # Where to read on
+//!
+//! | | |
+//! |---|---|
+//! | [`macro@task`] | what a function may look like: options, [`Data`], [`TaskContext`] |
+//! | [`Call`] | what can be asked of one enqueue: a queue, a priority, a time |
+//! | [`TaskResult`], [`Phase`] | what can be read back, and the life of a job |
+//! | [`Stop`] | how a task steers its own retry |
+//! | [`Builder`], [`Backend`] | how a board is put together in code |
+//! | [`Settings`] | the same from a file and the environment |
+//! | [`messages`] | what backends answer to, for actor systems that speak with them, or are one |
+//! | [`store`] | what a store must do |
+//!
+//! # Features
+//!
+//! | feature | default | gives |
+//! |---|---|---|
+//! | `http` | yes | [`http`](crate::http): the front end as actix-web routes; [`system`]: a whole server |
+//! | `cli` | yes | [`cli`]: the command line, and with it the program `callboard`; needs `http` |
+//!
+//! A program that brings its own web framework says `default-features = false` and compiles neither actix-web nor
+//! clap.
+
+mod settings;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "http")]
+pub mod system;
+
+#[cfg(feature = "http")]
+pub use callboard_http as http;
+
+pub use callboard_actors::{
+    Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, Door, Dummy, EventMessage, Health,
+    ShutdownReport, StartError, WorkerHealth, messages,
+};
+pub use callboard_macros::task;
+pub use callboard_tasks::{
+    AnyCall, Backoff, Board, BoxError, Call, CallOptions, CancelReason, Clock, Data, Error, FromTask, InvalidMove,
+    InvalidTask, JobId, MissingData, NoReturnValue, Parameter, Phase, Problem, Progress, Registry, RegistryError,
+    RetryPolicy, RunAfter, Status, Stop, Task, TaskArg, TaskContext, TaskDefinition, TaskError, TaskOptions,
+    TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, tasks,
+};
+
+#[cfg(feature = "http")]
+pub use self::settings::HttpSettings;
+pub use self::settings::{BackendKind, BackendSettings, Settings, SettingsError, SettingsProblem};
+
+/// What a store must do, and what it is spoken with: for stores of your own.
+pub mod store {
+    pub use callboard_tasks::{
+        Ask, Attempts, Beat, Change, Changed, Claim, Claimed, Control, Ending, Fate, Filter, Job, JobSpec, JobState,
+        Json, Listing, Lookup, MemoryOptions, MemoryStore, Move, Outcome, Page, Placed, Published,
+        PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
+    };
+}
+
+#[doc(hidden)]
+pub use callboard_tasks::__private;

@@ -1,2 +1,13 @@
-//! stub
-fn main() {}
+//! The server: `callboard` alone starts it, the other verbs speak to one.
+
+mod demo;
+
+use std::process::ExitCode;
+
+use callboard::Callboard;
+use callboard::cli::Program;
+
+fn main() -> ExitCode {
+    let board = Callboard::builder().memory().tasks(demo::always());
+    Program::new(board).demo(|board| board.tasks(demo::demo())).main()
+}

@@ -1,1 +1,45 @@
-//! stub
+//! The runtime of Callboard: backends that are actors, worker actors that run attempts, and the handle.
+//!
+//! ```text
+//! Callboard (handle: one door per backend alias)
+//! └─ Backend actor, one per alias ── immediate │ dummy │ queue │ custom     all answer the messages of `messages`
+//!    queue: decides what to claim, hands out, acknowledges, announces, on one coordination thread; it supervises
+//!    ├─ Worker × n   one thread each; takes from the backend's run queue, runs attempts, reports outcomes
+//!    ├─ Heart        its own thread: the beat
+//!    └─ Keeper       due times, pruning, hand-back
+//! ```
+//!
+//! The decisions are pure functions in files of their own ([`dispatch`](crate), `record`, `lease`,
+//! `supervise`); user code never runs in a handler; the store alone knows what is true.
+
+mod blocking;
+mod builder;
+mod custom;
+mod door;
+mod dummy;
+mod events;
+mod handle;
+mod health;
+mod immediate;
+pub mod messages;
+mod panics;
+mod queue;
+mod reception;
+mod supervise;
+mod threads;
+mod waiters;
+
+#[cfg(test)]
+mod tests;
+
+pub use blocking::Blocking;
+pub use builder::{Backend, Builder, Configure, StartError};
+pub use custom::Door;
+pub use dummy::Dummy;
+pub use events::EventMessage;
+pub use handle::{Callboard, ShutdownReport};
+pub use health::{BackendHealth, Blocked, Health, WorkerHealth};
+pub use messages::{
+    Cancel, Drain, Enqueue, EnqueueAll, GetResult, List, Pause, Resume, Retry, Stats, Subscribe, TaskEnqueued,
+    TaskFinished, TaskStarted, Wait,
+};

@@ -22,14 +22,17 @@ pub struct Registered(pub &'static TaskDefinition);
 
 inventory::collect!(Registered);
 
-/// Holds for every type that can be an argument; its error message says what to do with others.
-pub const fn assert_argument<T: TaskArg>() {}
+/// That a type is the `N`-th argument of the task for which the type `T` stands.
+///
+/// A type that cannot be stored breaks this in one place, where it is implemented, so that the compiler says it once
+/// and points at the parameter. All else in an expansion is generic over this trait and may take `TaskArg` for
+/// granted.
+pub trait ArgumentOf<T, const N: usize>: TaskArg {}
 
-/// Holds for every type that can be returned.
-pub const fn assert_output<T: TaskOutput>() {}
-
-/// Holds for every type that can be injected.
-pub const fn assert_injectable<T: FromTask>() {}
+/// An argument that a call may leave out.
+pub trait DefaultArgumentOf<T, const N: usize>: ArgumentOf<T, N> {
+    fn value() -> Self;
+}
 
 /// Tells at compile time whether a return type that does not look like a `Result` is one.
 #[derive(Debug)]
@@ -67,14 +70,40 @@ impl<E: Into<BoxError>> IntoFailure for E {
     }
 }
 
-/// The return value of a function that returns no `Result`.
-pub fn returned_value<T: Serialize>(value: &T) -> Result<Json, Failure> {
+/// The value in a return type that ends in `Result`, whatever alias that is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the standard library's `Result`",
+    label = "not a `Result`",
+    note = "write `Result<T, E>` or an alias of it, or give your own type a name that does not end in `Result`"
+)]
+pub trait ReturnsResult {
+    type Output;
+    type Error;
+    fn into_result(self) -> Result<Self::Output, Self::Error>;
+}
+
+impl<T, E> ReturnsResult for Result<T, E> {
+    type Output = T;
+    type Error = E;
+
+    fn into_result(self) -> Self {
+        self
+    }
+}
+
+/// The return value of a task that returns no `Result`.
+pub fn returned_value<T: Task>(value: &T::Output) -> Result<Json, Failure> {
     Ok(Json::from_value(value)?)
 }
 
-/// The return value of a function that returns a `Result`.
-pub fn returned_result<T: Serialize, E: IntoFailure>(result: Result<T, E>) -> Result<Json, Failure> {
-    result.map_err(IntoFailure::into_failure).and_then(|value| returned_value(&value))
+/// The return value of a task that returns a `Result`.
+pub fn returned_result<T: Task, E: IntoFailure>(
+    result: impl ReturnsResult<Output = T::Output, Error = E>,
+) -> Result<Json, Failure> {
+    match result.into_result() {
+        Ok(value) => returned_value::<T>(&value),
+        Err(error) => Err(error.into_failure()),
+    }
 }
 
 /// A parameter that the board supplies.
@@ -82,14 +111,44 @@ pub fn inject<T: FromTask>(context: &TaskContext) -> Result<T, Failure> {
     T::from_task(context).map_err(|error| Failure::new(FailureKind::Error, error))
 }
 
+/// The application data that a parameter of this type needs.
+pub fn requires_of<T: FromTask>() -> Option<DataKey> {
+    T::requires()
+}
+
+/// The application data that all parameters need, each key once.
+#[must_use]
+pub fn requires(of: &[fn() -> Option<DataKey>]) -> Vec<DataKey> {
+    let mut keys = Vec::new();
+    for key in of.iter().filter_map(|requires_of| requires_of()) {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    keys
+}
+
+/// The default of an argument, for readers; one without JSON (NaN) shows as null and fails where it is used.
+#[must_use]
+pub fn default_json<A: DefaultArgumentOf<T, N>, T, const N: usize>() -> Json {
+    Json::from_value(&A::value()).unwrap_or_else(|_| Json::null())
+}
+
+/// The future of an async task.
+pub fn boxed<F: Future<Output = Result<Json, Failure>> + 'static>(
+    future: F,
+) -> LocalBoxFuture<'static, Result<Json, Failure>> {
+    Box::pin(future)
+}
+
 /// Reads arguments, by name or by position, as the task's struct `A`, and gives them back by name.
 pub fn bind<A: Serialize + DeserializeOwned>(task: &TaskDefinition, args: &str) -> Result<Json, InvalidTask> {
     let wrong = |pointer: &str, detail: String| InvalidTask::new(task.name, format!("#/args{pointer}"), detail);
     // What most calls are: an object with the right names. Only what is not gets a closer look.
-    if args.trim_start().starts_with('{') {
-        if let Ok(args) = serde_json::from_str::<A>(args) {
-            return Json::from_value(&args).map_err(|error| wrong(&error.pointer, error.problem));
-        }
+    if args.trim_start().starts_with('{')
+        && let Ok(args) = serde_json::from_str::<A>(args)
+    {
+        return Json::from_value(&args).map_err(|error| wrong(&error.pointer, error.problem));
     }
     let by_name = by_name(task, args)?;
     let text = by_name.as_deref().unwrap_or(args);
@@ -124,9 +183,10 @@ fn by_name(task: &TaskDefinition, args: &str) -> Result<Option<String>, InvalidT
             let unknown = unknown.map(|name| {
                 Problem::new(format!("#/args/{}", escape(name)), format!("is not a parameter; {}", signature(task)))
             });
-            let missing = parameters.iter().filter(|p| p.required && !given.contains_key(p.name)).map(|p| {
-                Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name))
-            });
+            let missing = parameters
+                .iter()
+                .filter(|p| p.required && !given.contains_key(p.name))
+                .map(|p| Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name)));
             let problems: Vec<_> = unknown.chain(missing).collect();
             if problems.is_empty() { Ok(None) } else { Err(wrong(problems)) }
         }
@@ -181,4 +241,14 @@ fn escape(key: &str) -> String {
 fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+/// The definitions of the named tasks, as an array: `tasks![mail::send, reports::monthly]`.
+///
+/// A board that is given such a list runs these tasks and no others.
+#[macro_export]
+macro_rules! tasks {
+    ($($task:ty),* $(,)?) => {
+        [$(<$task as $crate::Task>::definition()),*]
+    };
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -80,11 +80,13 @@ impl TaskContext {
     /// Whether the attempt has been told to stop: cancelled, past its timeout, or interrupted by a shutdown.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.observe();
         self.0.cancellation.reason().is_some()
     }
 
     /// Ends when the attempt is told to stop. An attempt that goes on is dropped a little later.
     pub fn cancelled(&self) -> impl Future<Output = CancelReason> + Send + 'static {
+        self.0.cancellation.observe();
         Cancelled(Arc::clone(&self.0.cancellation))
     }
 
@@ -161,6 +163,7 @@ pub enum CancelReason {
 #[derive(Default)]
 pub struct Cancellation {
     told: AtomicU8,
+    observed: AtomicBool,
     state: Mutex<(Option<CancelReason>, Vec<Waker>)>,
 }
 
@@ -187,6 +190,16 @@ impl Cancellation {
             return None;
         }
         self.state.lock().0
+    }
+
+    /// Whether the attempt has ever asked whether it should stop. One that has not gains nothing from patience.
+    #[must_use]
+    pub fn is_observed(&self) -> bool {
+        self.observed.load(Ordering::Acquire)
+    }
+
+    fn observe(&self) {
+        self.observed.store(true, Ordering::Release);
     }
 
     /// Ready once it was told; else wakes the caller when it is.

@@ -34,13 +34,14 @@ mod error;
 mod event;
 mod job;
 mod json;
-//mod memory;
+mod memory;
 mod names;
 mod phase;
 mod registry;
 mod result;
 mod retry;
 mod run_after;
+mod steps;
 mod stop;
 mod store;
 mod task;
@@ -62,7 +63,7 @@ pub use error::{BoxError, Error, InvalidTask, Problem, WaitError};
 pub use event::{Event, EventKind};
 pub use job::{Attempts, Job, JobId, JobSpec, JobState, Progress, TaskError, WorkerId};
 pub use json::{Json, NotJson};
-//pub use memory::{MemoryOptions, MemoryStore};
+pub use memory::{MemoryOptions, MemoryStore};
 pub use names::{MAX_NAME, check_name};
 pub use phase::{InvalidMove, Move, Phase, Status};
 pub use registry::{Registry, RegistryError, near_names};
@@ -81,7 +82,7 @@ pub use validate::{resolve, validate};
 ///
 /// This is the entry for crates that depend on `callboard-tasks` alone; users of the facade write
 /// `callboard::task`.
-//pub use callboard_macros::task_in_contract as task;
+pub use callboard_macros::task_in_contract as task;
 
 /// Jiff's timestamp, as every time in this crate: an instant in UTC.
 pub use jiff::Timestamp;

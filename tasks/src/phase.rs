@@ -64,7 +64,7 @@ pub enum Phase {
     Parked,
     /// Claimed by a worker process.
     Running,
-    /// Running, and told to stop: cancelled, or past its timeout.
+    /// Running, and told to stop because somebody cancelled it.
     Cancelling,
     /// Failed or snoozed, and waits for its next attempt.
     RetryWait,
@@ -113,6 +113,12 @@ pub enum Move {
     RunAgain,
     /// A person wants it to run without waiting for its time.
     RunNow,
+    /// A person changes how it waits: its queue, its priority, its attempts, its time.
+    Reschedule,
+    /// A person gave it a time that is still to come.
+    Postpone,
+    /// A person removes it; the phase is its last.
+    Delete,
 }
 
 /// A move that the phase does not allow; nothing was changed.
@@ -165,15 +171,21 @@ impl Phase {
             (Self::Parked, M::Unpark) => Self::Ready,
             (Self::Running, M::Cancel) => Self::Cancelling,
             (Self::Running | Self::Cancelling, M::Succeed) => Self::Successful,
-            (Self::Running | Self::Cancelling, M::Fail) => Self::Failed,
-            (Self::Running | Self::Cancelling, M::Retry) => Self::RetryWait,
+            (Self::Running, M::Fail) => Self::Failed,
+            (Self::Running, M::Retry) => Self::RetryWait,
             (Self::Running, M::HandBack | M::Lose) => Self::Ready,
-            // Whoever asked for the cancellation got "asked"; the death of the worker is its end.
-            (Self::Cancelling, M::EndCancelled | M::HandBack | M::Lose) => Self::Cancelled,
-            (Self::Running | Self::Cancelling, M::Quarantine) => Self::Quarantined,
+            (Self::Running, M::EndCancelled) => Self::Cancelled,
+            (Self::Cancelling, M::Cancel) => Self::Cancelling,
+            // Whoever asked for the cancellation got "asked": whatever the attempt comes to but a success, and
+            // also the death of its worker, is its end.
+            (Self::Cancelling, M::EndCancelled | M::Fail | M::Retry | M::HandBack | M::Lose) => Self::Cancelled,
+            (Self::Running, M::Quarantine) => Self::Quarantined,
             (Self::Successful | Self::Failed | Self::Cancelled | Self::Expired | Self::Quarantined, M::RunAgain) => {
                 Self::Ready
             }
+            (Self::Scheduled | Self::Ready | Self::Parked | Self::RetryWait, M::Postpone) => Self::Scheduled,
+            (waits @ (Self::Scheduled | Self::Ready | Self::Parked | Self::RetryWait), M::Reschedule) => waits,
+            (rests, M::Delete) if !matches!(rests, Self::Running | Self::Cancelling) => rests,
             (from, step) => return Err(InvalidMove { from, step }),
         })
     }
@@ -244,6 +256,9 @@ impl fmt::Display for Move {
             Self::Quarantine => "be quarantined",
             Self::RunAgain => "be retried",
             Self::RunNow => "be run now",
+            Self::Reschedule => "be rescheduled",
+            Self::Postpone => "be postponed",
+            Self::Delete => "be deleted",
         })
     }
 }

@@ -3,7 +3,13 @@
 //! A store is opened with a [`Clock`](crate::Clock); no method takes the time. Every change of a job is one
 //! guarded step of [`Phase::after`](crate::Phase::after); every write of a worker names `(job, run)` and touches
 //! nothing else, so what comes late changes nothing. Promise: at least once; never accepted twice.
-//! The suite in [`conformance`](crate) (feature `conformance`) states each rule as a test.
+//!
+//! What a step does to a job is written once, as methods of [`Job`] ([`Job::claim`], [`Job::finish`],
+//! [`Job::lose`], [`Job::change`], ...); a store decides which job takes it, in one commit. The version of a job
+//! grows with every change; it need not be dense. A job that has ended without success says why in its errors,
+//! also if it never ran: then the record is of attempt 0.
+//! The suite in `callboard_tasks::conformance` (feature `conformance`) states each rule as a test;
+//! [`MemoryStore`](crate::MemoryStore) is the store to read first.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -25,38 +31,61 @@ pub trait Store: Send + Sync + 'static {
     /// unit does not harm the others. The answers stand in the order of the units.
     ///
     /// A unit with a [`Claim`] is inserted as already claimed by that worker (the hand-off), as run 1 of each
-    /// of its jobs; if the worker is not registered (its lease was taken), it is inserted as ready instead, and
-    /// the answer says so with `claimed: false`.
+    /// of its jobs, exactly as if it had been claimed right after its insertion; pauses are the caller's to heed.
+    /// If the worker is not registered (its lease was taken) or a job is not due, the whole unit is inserted as
+    /// waiting instead, and the answer says so with `claimed: false`.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] for a unit of which nothing was kept.
+    /// [`StoreError`] for a unit of which nothing was kept: [`StoreError::DuplicateId`] if one of its ids is
+    /// taken, in the store or within the unit.
     fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>>;
 
-    /// Gives due jobs to a worker process, best first: from each queue in turn at most a fair share, the rest by
-    /// order. Within a queue: priority (high first), then effective time, then id. Expired jobs are not given.
+    /// Gives due jobs to a worker process, best first. A queue is ready if it is asked for, not paused, and has a
+    /// due job. From each ready queue in turn, starting after `after_queue`, come at most `limit` ÷ ready queues
+    /// (at least 1); what is left of the limit is filled with the best of all of them. Within a queue: priority
+    /// (high first), then [effective time](Job::effective_time), then id.
+    ///
+    /// Not given are: jobs that have [expired](Job::expires_at), which are ended; jobs of tasks that the worker
+    /// has not registered; and suspects (jobs with a loss) beyond one at a time for each worker.
+    ///
+    /// While a job is claimed, its attempt counts as if it had started at the claim, its worker is in
+    /// `worker_ids`, and `run` is one more than ever before.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Gone`] if the worker is not registered, or another failure; nothing is claimed then.
+    /// [`StoreError::Gone`] if the worker is not registered, or another failure; nothing is claimed then. An
+    /// ended lease that nobody took is no failure.
     fn claim(&self, ask: Ask) -> BoxFuture<'_, Result<Claimed, StoreError>>;
 
-    /// Writes how attempts ended. Each outcome stands alone; the answers stand in their order.
+    /// Writes how attempts ended. Each outcome stands alone; the answers stand in their order. An outcome is
+    /// accepted while the job runs under the `run` that it names, whether or not the lease has ended meanwhile.
+    ///
+    /// `started_at` of an outcome corrects what the claim assumed. [`Ending::Snoozed`] and [`Ending::HandBack`]
+    /// take the attempt back: one attempt less, its worker forgotten, `started_at` empty again if it was the
+    /// first. A job that was asked to stop ends as cancelled, whatever comes back but a success. The store does
+    /// not count attempts against `max_attempts`: who sends [`Ending::Retry`] has.
     ///
     /// # Errors
     ///
     /// If the store could not be written; the same outcomes may be given again.
     fn finish(&self, outcomes: Vec<Outcome>) -> BoxFuture<'_, Result<Vec<Fate>, StoreError>>;
 
-    /// Renews the lease of a worker process and brings back what it must know.
+    /// Renews the lease of a worker process, also one that has ended and was not taken, and brings back what it
+    /// must know. A cancellation is told again with each beat until the job has ended.
     ///
     /// # Errors
     ///
     /// [`StoreError::Gone`] if the lease was taken: the process must register anew under a new id.
     fn beat(&self, beat: Beat) -> BoxFuture<'_, Result<Pulse, StoreError>>;
 
-    /// Takes the lease of another process whose lease has ended, and frees its jobs: those that had started
-    /// count a loss, the others do not. How many were freed; zero if it is unknown or its lease still holds.
+    /// Takes the lease of another process whose lease has ended, and frees its jobs. How many were freed; zero if
+    /// it is unknown or its lease still holds.
+    ///
+    /// Each of its jobs counts a loss: what it had not started, a process hands back while it lives. A lost job
+    /// is ready again without the attempt; one that was asked to stop is cancelled; one that is lost for the
+    /// third time is quarantined. A job with a loss is a suspect, and a process runs one suspect at a time: so
+    /// whatever is lost a second time was then the suspect of its process, and no bystander.
     ///
     /// # Errors
     ///
@@ -67,7 +96,8 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`], [`StoreError::Pruned`] or [`StoreError::InvalidMove`]; nothing is changed then.
+    /// [`StoreError::NotFound`], [`StoreError::Pruned`], [`StoreError::InvalidMove`] or
+    /// [`StoreError::VersionMismatch`]; nothing is changed then.
     fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>>;
 
     /// Changes what holds for all jobs, or registers a process.
@@ -99,6 +129,7 @@ pub trait Store: Send + Sync + 'static {
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>>;
 
     /// Removes finished jobs that are past their retention, at most `limit`; never an unfinished one. How many.
+    /// A successful job and one that ended otherwise are kept for times of their own, counted from the end.
     ///
     /// # Errors
     ///
@@ -117,7 +148,7 @@ pub trait Store: Send + Sync + 'static {
 pub struct Unit {
     /// The jobs, in order.
     pub jobs: Vec<Arc<JobSpec>>,
-    /// Who has them already: the hand-off. Only jobs that are due may be handed off.
+    /// Who has them already: the hand-off. Only jobs that are due can be handed off.
     pub claim: Option<Claim>,
 }
 
@@ -142,7 +173,7 @@ pub struct Ask {
     pub worker: WorkerId,
     /// At most so many jobs.
     pub limit: usize,
-    /// Only these queues and at most so many of each; `None` is all queues.
+    /// Only these queues and at most so many of each in this claim; `None` is all queues.
     pub queues: Option<BTreeMap<String, usize>>,
     /// The queue that was served last: the turn starts after it.
     pub after_queue: Option<String>,
@@ -156,7 +187,7 @@ pub struct Claimed {
     /// When the next job that waits for its time is due; `None` if none is known. Only looked up where the
     /// claim came back short.
     pub next_due: Option<Timestamp>,
-    /// The queue that was served last.
+    /// The queue that was served last in turn, to be asked with next time; that of the ask if none was.
     pub last_queue: Option<String>,
 }
 
@@ -230,15 +261,18 @@ pub struct Pulse {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// Ends a waiting job; asks a running one to stop.
+    /// Ends a waiting job; asks a running one to stop. Asking twice changes nothing more.
     Cancel,
-    /// Runs a finished job again: its attempts and errors are kept, `max_attempts` grows by its policy's number.
+    /// Runs a finished job again, as of now: its attempts and errors are kept, `max_attempts` grows by its
+    /// policy's number, a return value, progress and an expiry that has passed go. Of its losses at most one
+    /// stays: it is still a suspect, but not at the edge of quarantine.
     Retry,
     /// Makes a job that is scheduled or waits to retry due now.
     RunNow,
     /// Changes a waiting job; `None` leaves as is.
     Reschedule {
-        /// The earliest start; `Some(None)` is at once.
+        /// The earliest start; `Some(None)` is at once. A time to come makes the job scheduled, whatever it
+        /// waited for; any other makes a scheduled or retrying job ready.
         run_after: Option<Option<Timestamp>>,
         /// The priority.
         priority: Option<i8>,
@@ -251,7 +285,7 @@ pub enum Change {
     },
     /// Removes a job that is not running.
     Delete,
-    /// Keeps how far the run has come; a stale run changes nothing.
+    /// Keeps how far the run has come; a stale run changes nothing and gets the job as it is.
     Progress {
         /// The run that speaks.
         run: u64,
@@ -286,11 +320,13 @@ pub enum Control {
         /// The names of the tasks that it can run.
         tasks: Vec<String>,
     },
-    /// Removes a worker process; its jobs that are still claimed go back without a loss.
+    /// Removes a worker process; its jobs that are still claimed go back as with [`Ending::HandBack`], without a
+    /// loss. A process that is not there may leave.
     Leave(WorkerId),
     /// Makes tasks known to everyone who asks for them by name.
     Publish(Vec<Published>),
-    /// Takes waiting jobs that no live process can run out of the claim, and puts back those that one can.
+    /// Takes due jobs out of the claim whose task no process with a lease that holds has registered, and puts
+    /// back those that one has. A process that comes with new tasks asks for it.
     Park,
 }
 
@@ -405,7 +441,7 @@ pub struct Listing {
 /// What a store holds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Stats {
-    /// Each queue that has ever had a job, by name.
+    /// Each queue that has a job, a finished one too, or is paused, by name. Others that it remembers may be here.
     pub queues: BTreeMap<String, QueueStats>,
     /// Every task that was ever published, by name.
     pub published: BTreeMap<String, Published>,

@@ -1,6 +1,11 @@
 //! Arguments and return values as normalised JSON text: one rule for both.
 
+mod compound;
 mod normalize;
+mod refused;
+#[cfg(test)]
+mod tests;
+mod transcode;
 
 use std::fmt;
 
@@ -10,10 +15,11 @@ use serde_json::value::RawValue;
 
 /// JSON text that every store can keep and every reader can read back.
 ///
-/// The rule, as Django's `normalize_json` with its warts mended: tuples and sequences become arrays, map keys
-/// become text, bytes become text if they are UTF-8; NaN, the infinities, other bytes and keys that are not
-/// scalars are refused with the pointer to where they stand. Nothing is written but what it says:
-/// no insignificant white space, members in the order given.
+/// The rule, as Django's `normalize_json` with its warts mended: tuples and sequences become arrays; map keys
+/// that are characters, integers or booleans become text; bytes become text if they are UTF-8. Refused, with the
+/// pointer to where they stand, are NaN and the infinities, integers beyond 64 bits, other bytes, other keys, a key
+/// that stands there twice (`1` and `"1"`), and more than 120 levels of nesting. Nothing is written but what it
+/// says: no insignificant white space, members in the order given.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Json(Box<str>);
 
@@ -24,7 +30,7 @@ impl Json {
     ///
     /// [`NotJson`] names the place and what cannot stand there.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotJson> {
-        normalize::to_text(value).map(|text| Self(text.into_boxed_str()))
+        normalize::to_text(value).map(Self)
     }
 
     /// JSON `null`, what a function without a return value returns.
@@ -102,17 +108,16 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = serde_json::Value::deserialize(deserializer)?;
-        Self::from_value(&value).map_err(serde::de::Error::custom)
+        transcode::read(deserializer).map(Self)
     }
 }
 
 /// A value that has no normalised JSON: where, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem}{}", if .pointer.is_empty() { String::new() } else { format!(" (at {pointer})") })]
+#[error("the value{} {problem}", if .pointer.is_empty() { String::new() } else { format!(" at {pointer}") })]
 pub struct NotJson {
     /// A JSON pointer below the value: empty for the value itself, `/items/3/price`.
     pub pointer: String,
-    /// What is wrong and what to do instead.
+    /// What is wrong and what to do instead, as the end of a sentence that names the value.
     pub problem: String,
 }

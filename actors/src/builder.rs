@@ -1,0 +1,373 @@
+//! Configures and starts a board.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard_tasks::{
+    BackendInfo, Clock, DataKey, DataMap, MemoryOptions, MemoryStore, QueueNames, Registry, RegistryError, Store,
+    StoreError, Supports, TaskDefinition, check_name,
+};
+use tracing::info;
+
+use crate::Callboard;
+use crate::custom::{CustomGate, Door};
+use crate::door::Gate;
+use crate::dummy::DummyGate;
+use crate::handle::{Hub, Inner};
+use crate::immediate::ImmediateGate;
+use crate::queue::QueueGate;
+use crate::threads::Threads;
+
+/// How many calls may wait in front of a backend.
+const INBOX: usize = 10_000;
+
+/// A board to be configured: say where calls go, what tasks are given, and [`start`](Self::start) it.
+pub struct Builder {
+    backends: BTreeMap<String, Backend>,
+    tasks: Option<Vec<&'static TaskDefinition>>,
+    required: Vec<String>,
+    data: DataMap,
+    clock: Clock,
+    grace: Duration,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            backends: BTreeMap::new(),
+            tasks: None,
+            required: Vec::new(),
+            data: DataMap::default(),
+            clock: Clock::system(),
+            grace: Duration::from_secs(25),
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("backends", &self.backends).finish_non_exhaustive()
+    }
+}
+
+/// Something that configures a board, such as a settings file.
+pub trait Configure {
+    /// Adds what it says to `builder`.
+    fn configure(self, builder: Builder) -> Builder;
+}
+
+impl Builder {
+    /// The backend `default` keeps its jobs in memory.
+    #[must_use]
+    pub fn memory(self) -> Self {
+        self.backend("default", Backend::memory())
+    }
+
+    /// Adds a backend; it replaces an earlier one of that alias. There must be one named `default`.
+    #[must_use]
+    pub fn backend(mut self, alias: impl Into<String>, backend: Backend) -> Self {
+        self.backends.insert(alias.into(), backend);
+        self
+    }
+
+    /// Does what these settings say.
+    #[must_use]
+    pub fn settings(self, settings: impl Configure) -> Self {
+        settings.configure(self)
+    }
+
+    /// Gives tasks a value: those with a parameter `Data<T>` receive it.
+    #[must_use]
+    pub fn data<T: Send + Sync + 'static>(self, value: T) -> Self {
+        self.data_arc(Arc::new(value))
+    }
+
+    /// Gives tasks a shared value, for instance what actix-web's `web::Data::into_inner` returns.
+    #[must_use]
+    pub fn data_arc<T: Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
+        self.data.insert(value);
+        self
+    }
+
+    /// Registers these tasks; the first call of this replaces what the linker found, later ones add.
+    #[must_use]
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = &'static TaskDefinition>) -> Self {
+        self.tasks.get_or_insert_default().extend(tasks);
+        self
+    }
+
+    /// Refuses to start unless tasks of these full names are registered.
+    ///
+    /// The linker leaves out a crate that nothing in the program names, and with it all its tasks, without a
+    /// warning. This is the net under that trap; the cure is `use my_tasks as _;` in the program.
+    #[must_use]
+    pub fn required_tasks<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.required.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes the time from this clock; stores given ready-made have their own.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How long a shutdown lets attempts run; 25 s unless said.
+    #[must_use]
+    pub const fn shutdown_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Starts the board with its threads and actors.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] if the configuration is wrong, a task lacks its data, or a store does not answer.
+    pub async fn start(self) -> Result<Callboard, StartError> {
+        self.check()?;
+        let registry = match self.tasks {
+            Some(tasks) => Registry::of(tasks)?,
+            None => Registry::linked()?,
+        };
+        registry.check_required(&self.required)?;
+        let own_handle = DataKey::of::<Callboard>();
+        registry.check_data(|key| key == own_handle || self.data.contains(key))?;
+        crate::panics::install_hook();
+        let threads = Threads::start().map_err(StartError::Threads)?;
+        info!(target: "callboard", tasks = registry.len(), "tasks registered");
+        let hub = Arc::new(Hub::new(threads, self.clock, registry, self.data));
+        let (mut gates, mut dummies) = (Vec::<Arc<dyn Gate>>::new(), BTreeMap::new());
+        let mut queues = Vec::new();
+        for (alias, backend) in self.backends {
+            let info = BackendInfo { supports: backend.supports(), queues: backend.queues.clone(), alias: alias.clone() };
+            let gate: Arc<dyn Gate> = match backend.kind {
+                Kind::Immediate => Arc::new(ImmediateGate::new(info, Arc::clone(&hub))),
+                Kind::Dummy => {
+                    let gate = DummyGate::new(info, hub.clock.clone(), Arc::clone(&hub));
+                    dummies.insert(alias, gate.dummy.clone());
+                    Arc::new(gate)
+                }
+                Kind::Custom(door) => Arc::new(CustomGate::new(info, door, backend.options.inbox, Arc::clone(&hub))),
+                Kind::Memory(options) => {
+                    let store = Arc::new(MemoryStore::new(hub.clock.clone(), options));
+                    let gate = Arc::new(QueueGate::new(info, "memory", store, backend.options, Arc::clone(&hub)));
+                    queues.push(Arc::clone(&gate));
+                    gate
+                }
+                Kind::Store(store) => {
+                    let gate = Arc::new(QueueGate::new(info, "store", store, backend.options, Arc::clone(&hub)));
+                    queues.push(Arc::clone(&gate));
+                    gate
+                }
+            };
+            gates.push(gate);
+        }
+        gates.sort_by_key(|gate| (gate.info().alias != "default", gate.info().alias.clone()));
+        let inner = Inner { hub: Arc::clone(&hub), gates, dummies, receptions: Default::default(), grace: self.grace };
+        let board = Callboard(Arc::new(inner));
+        hub.introduce(&board);
+        for queue in queues {
+            queue.start().await?;
+        }
+        Ok(board)
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        let wrong = |alias: &str, problem: String| Err(StartError::Backend { alias: alias.into(), problem });
+        if !self.backends.contains_key("default") {
+            return wrong("default", "is missing; every board has a backend of this alias, so add `.memory()`".into());
+        }
+        for (alias, backend) in &self.backends {
+            if let Err(problem) = check_name(alias) {
+                return wrong(alias, format!("has an alias that {problem}"));
+            }
+            if let QueueNames::Only(names) = &backend.queues {
+                for name in names {
+                    if let Err(problem) = check_name(name) {
+                        return wrong(alias, format!("has a queue {name:?} that {problem}"));
+                    }
+                }
+            }
+            let options = &backend.options;
+            let zero = [("workers", options.workers), ("concurrency", options.concurrency), ("inbox", options.inbox)];
+            if let Some((name, _)) = zero.into_iter().find(|(_, value)| *value == 0) {
+                return wrong(alias, format!("has {name} = 0; give at least 1"));
+            }
+            if options.lease < Duration::from_millis(300) {
+                return wrong(alias, format!("has a lease of {:?}; give at least 300ms", options.lease));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The configuration of one backend.
+#[derive(Debug)]
+pub struct Backend {
+    kind: Kind,
+    queues: QueueNames,
+    options: QueueOptions,
+}
+
+enum Kind {
+    Immediate,
+    Dummy,
+    Memory(MemoryOptions),
+    Store(Arc<dyn Store>),
+    Custom(Door),
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Immediate => "immediate",
+            Self::Dummy => "dummy",
+            Self::Memory(_) => "memory",
+            Self::Store(_) => "store",
+            Self::Custom(_) => "custom",
+        })
+    }
+}
+
+/// How a queue backend works.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueOptions {
+    pub(crate) workers: usize,
+    pub(crate) concurrency: usize,
+    pub(crate) lease: Duration,
+    pub(crate) inbox: usize,
+}
+
+impl Default for QueueOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { workers: cores, concurrency: 100, lease: Duration::from_secs(3), inbox: INBOX }
+    }
+}
+
+impl Backend {
+    fn of(kind: Kind) -> Self {
+        Self { kind, queues: QueueNames::standard(), options: QueueOptions::default() }
+    }
+
+    /// Runs each call while its enqueuer waits: for tests and scripts.
+    #[must_use]
+    pub fn immediate() -> Self {
+        Self::of(Kind::Immediate)
+    }
+
+    /// Records calls and never runs them: for tests.
+    #[must_use]
+    pub fn dummy() -> Self {
+        Self::of(Kind::Dummy)
+    }
+
+    /// Keeps jobs in this process's memory: for work that may die with the process.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::of(Kind::Memory(MemoryOptions::default()))
+    }
+
+    /// Keeps jobs in a store of your own.
+    #[must_use]
+    pub fn store(store: Arc<dyn Store>) -> Self {
+        Self::of(Kind::Store(store))
+    }
+
+    /// Hands calls to an actor of your own.
+    #[must_use]
+    pub fn custom(door: Door) -> Self {
+        Self::of(Kind::Custom(door))
+    }
+
+    /// The queues that a call may name; an empty list allows any name. Unless said: `default` alone.
+    #[must_use]
+    pub fn queues<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.queues = QueueNames::from_list(names);
+        self
+    }
+
+    /// How many worker actors there are, one thread each; unless said, one for each core.
+    #[must_use]
+    pub const fn workers(mut self, workers: usize) -> Self {
+        self.options.workers = workers;
+        self
+    }
+
+    /// How many attempts run at once in this process; 100 unless said.
+    #[must_use]
+    pub const fn concurrency(mut self, attempts: usize) -> Self {
+        self.options.concurrency = attempts;
+        self
+    }
+
+    /// How long this process may be silent before others take its jobs; 3 s unless said, at least 300 ms.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.options.lease = lease;
+        self
+    }
+
+    /// How many calls may wait in front of the backend before callers have to; 10,000 unless said.
+    #[must_use]
+    pub const fn inbox(mut self, calls: usize) -> Self {
+        self.options.inbox = calls;
+        self
+    }
+
+    /// How many finished jobs a memory backend keeps, the newest; 100,000 unless said.
+    #[must_use]
+    pub fn keep_max(mut self, jobs: usize) -> Self {
+        if let Kind::Memory(options) = &mut self.kind {
+            options.keep_max = jobs;
+        }
+        self
+    }
+
+    /// How long a memory backend keeps finished jobs; 7 days and 30 days unless said.
+    #[must_use]
+    pub fn keep(mut self, successful: Duration, failed: Duration) -> Self {
+        if let Kind::Memory(options) = &mut self.kind {
+            options.keep_successful = successful;
+            options.keep_failed = failed;
+        }
+        self
+    }
+
+    const fn supports(&self) -> Supports {
+        match &self.kind {
+            Kind::Immediate => ImmediateGate::SUPPORTS,
+            Kind::Dummy => DummyGate::SUPPORTS,
+            Kind::Memory(_) | Kind::Store(_) => Supports::ALL,
+            Kind::Custom(door) => door.abilities(),
+        }
+    }
+}
+
+/// Why a board did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The tasks are not in order.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// A backend is configured wrongly.
+    #[error("the backend {alias:?} {problem}")]
+    Backend {
+        /// Its alias.
+        alias: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// A store did not take the board.
+    #[error("the store does not answer")]
+    Store(#[from] StoreError),
+    /// The system gave no threads.
+    #[error("the board's threads did not start")]
+    Threads(#[source] io::Error),
+}

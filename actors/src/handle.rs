@@ -1,0 +1,614 @@
+//! The handle of a board: what user code holds, clones and asks.
+
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use actix::{Handler, Message, Recipient};
+use callboard_tasks::{
+    AnyCall, BackendInfo, Board, Call, Change, Clock, Control, DataMap, Error, Event, EventKind, Filter, InvalidTask,
+    JobId, Json, Page, Problem, Progress, Published, Registry, Snapshot, Stats, Status, Task, TaskOutput, TaskResult,
+    WaitError, WaitFor, near_names, validate,
+};
+use futures::future::{BoxFuture, Either, FutureExt, select};
+use tracing::{debug, error, info};
+
+use crate::door::{Gate, Room};
+use crate::dummy::Dummy;
+use crate::events::{EventMessage, Events};
+use crate::health::Health;
+use crate::reception::{Reception, Receptions};
+use crate::threads::Threads;
+use crate::{Blocking, Builder};
+
+/// A running board: enqueues calls, runs them on its own threads, and knows their results.
+///
+/// A clone is cheap and speaks of the same board. All futures are `Send` and need no particular runtime: it works
+/// in `#[actix_web::main]`, in `#[tokio::main]` and, through [`blocking`](Self::blocking), in a plain thread.
+/// When the last clone is dropped the board stops as if it had been killed; [`shutdown`](Self::shutdown) is the
+/// orderly way.
+#[derive(Clone)]
+pub struct Callboard(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) hub: Arc<Hub>,
+    /// `default` first, then by alias.
+    pub(crate) gates: Vec<Arc<dyn Gate>>,
+    pub(crate) dummies: BTreeMap<String, Dummy>,
+    pub(crate) receptions: Receptions,
+    pub(crate) grace: Duration,
+}
+
+/// What all parts of a board share.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) threads: Threads,
+    pub(crate) events: Events,
+    pub(crate) clock: Clock,
+    pub(crate) registry: Registry,
+    pub(crate) data: Arc<DataMap>,
+    pub(crate) draining: AtomicBool,
+    board: OnceLock<Weak<Inner>>,
+}
+
+/// What a shutdown left behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ShutdownReport {
+    /// Attempts that ended while it waited.
+    pub finished: usize,
+    /// Jobs that went back to their store, to run again elsewhere or later.
+    pub handed_back: usize,
+    /// Attempts that could not be stopped: sync functions that still run.
+    pub abandoned: usize,
+}
+
+impl Callboard {
+    /// A board to be configured.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Enqueues a call. `Ok` means that the backend has committed it; the result is the snapshot of that moment
+    /// (READY), except where the backend has run it already (an immediate one).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidTask`], [`Error::UnknownBackend`], [`Error::Full`] after 5 s without room,
+    /// [`Error::Draining`] during a shutdown, [`Error::Store`]. Nothing was enqueued then.
+    pub async fn enqueue<T: Task>(&self, call: Call<T>) -> Result<TaskResult<T::Output>, Error> {
+        self.place(call.erase(), Room::Wait).await
+    }
+
+    /// Enqueues a call of any task.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn enqueue_any(&self, call: AnyCall) -> Result<TaskResult, Error> {
+        self.place(call, Room::Wait).await
+    }
+
+    /// Enqueues a call of any task, without waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue`](Self::enqueue), but [`Error::Full`] comes at once.
+    pub async fn try_enqueue_any(&self, call: AnyCall) -> Result<TaskResult, Error> {
+        self.place(call, Room::Now).await
+    }
+
+    /// Enqueues several calls of one backend: all or none of them, in one transaction. The results stand in
+    /// the order of the calls.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue`](Self::enqueue); the pointer of [`Error::InvalidTask`] starts with the number of the call.
+    pub async fn enqueue_all(&self, calls: Vec<AnyCall>) -> Result<Vec<TaskResult>, Error> {
+        let Some(first) = calls.first() else { return Ok(Vec::new()) };
+        self.refuse_while_draining()?;
+        let gate = self.0.gate(first.backend())?;
+        for (n, call) in calls.iter().enumerate() {
+            let at = |problem: Problem| Problem::new(format!("#/tasks/{n}{}", &problem.pointer[1..]), problem.detail);
+            if call.backend() != gate.info().alias {
+                let detail = format!("is {:?}, but the first call goes to {:?}; one transaction has one backend",
+                    call.backend(), gate.info().alias);
+                return Err(InvalidTask::new(call.task(), format!("#/tasks/{n}/backend"), detail).into());
+            }
+            validate(call, gate.info(), self.0.hub.clock.now()).map_err(|invalid| InvalidTask {
+                problems: invalid.problems.into_iter().map(at).collect(),
+                ..invalid
+            })?;
+        }
+        let snapshots = gate.enqueue(calls, Room::Wait).answer().await?;
+        snapshots.into_iter().map(|snapshot| self.result_of(gate.as_ref(), snapshot)).collect()
+    }
+
+    async fn place<T: TaskOutput>(&self, call: AnyCall, room: Room) -> Result<TaskResult<T>, Error> {
+        self.refuse_while_draining()?;
+        let (gate, snapshot) = self.0.place(call, room).await?;
+        self.result_of(gate.as_ref(), snapshot)
+    }
+
+    fn refuse_while_draining(&self) -> Result<(), Error> {
+        if self.is_draining() { Err(Error::Draining) } else { Ok(()) }
+    }
+
+    /// A result that can be refreshed and waited for where its backend supports that.
+    fn result_of<T: TaskOutput>(&self, gate: &dyn Gate, snapshot: Snapshot) -> Result<TaskResult<T>, Error> {
+        let board: Option<Arc<dyn Board>> =
+            if gate.info().supports.get_result { Some(Arc::clone(&self.0) as _) } else { None };
+        TaskResult::new(board, snapshot)
+    }
+
+    fn wrap(&self, snapshot: Snapshot) -> Result<TaskResult, Error> {
+        TaskResult::new(Some(Arc::clone(&self.0) as _), snapshot)
+    }
+
+    /// The result of a job of the task `T`, whatever its options.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Pruned`], and [`Error::Mismatch`] if the job is of another task.
+    pub async fn result<T: Task>(&self, id: JobId) -> Result<TaskResult<T::Output>, Error> {
+        let snapshot = self.0.get(id, None).await?;
+        let task = snapshot.job.spec.task.as_ref();
+        if task != T::NAME && !T::definition().aliases.contains(&task) {
+            return Err(Error::Mismatch { id, expected: T::NAME.into(), actual: task.into() });
+        }
+        TaskResult::new(Some(Arc::clone(&self.0) as _), snapshot)
+    }
+
+    /// The result of a job of any task; all backends are asked, `default` first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Pruned`], [`Error::Unsupported`] if no backend keeps results.
+    pub async fn get(&self, id: JobId) -> Result<TaskResult, Error> {
+        self.wrap(self.0.get(id, None).await?)
+    }
+
+    /// Waits until a job has ended or changed.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Timeout`] past its time; as [`get`](Self::get) if there is no such job.
+    pub async fn wait(&self, id: JobId, until: WaitFor, timeout: Duration) -> Result<TaskResult, WaitError> {
+        Ok(self.wrap(self.0.wait(id, None, until, timeout).await?)?)
+    }
+
+    /// Lists the jobs of a backend, newest first, and says where the next page starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownBackend`], [`Error::Unsupported`], [`Error::Store`].
+    pub async fn list(
+        &self,
+        alias: &str,
+        filter: Filter,
+        page: Page,
+    ) -> Result<(Vec<TaskResult>, Option<JobId>), Error> {
+        let gate = self.0.gate(alias)?;
+        let listing = gate.list(filter, page).await?;
+        let results = listing.jobs.into_iter().map(|job| {
+            self.wrap(Snapshot { backend: Arc::clone(gate.alias()), job, duplicate: false })
+        });
+        Ok((results.collect::<Result<_, _>>()?, listing.next))
+    }
+
+    /// Ends a waiting job (phase `cancelled`), or asks a running one to stop (phase `cancelling`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidMove`] if it has ended.
+    pub async fn cancel(&self, id: JobId) -> Result<TaskResult, Error> {
+        self.change(id, Change::Cancel).await
+    }
+
+    /// Runs a finished job again; its attempts and errors are kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidMove`] while it waits or runs.
+    pub async fn retry(&self, id: JobId) -> Result<TaskResult, Error> {
+        self.change(id, Change::Retry).await
+    }
+
+    /// Changes a job.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidMove`] where its phase does not allow it; as [`get`](Self::get) if there is no such job.
+    pub async fn change(&self, id: JobId, change: Change) -> Result<TaskResult, Error> {
+        let snapshot = self.0.get(id, None).await?;
+        let gate = self.0.gate(&snapshot.backend)?;
+        self.wrap(gate.change(id, change).await?)
+    }
+
+    /// Starts no more jobs of a queue; those that run go on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownBackend`], [`Error::Unsupported`], [`Error::Store`].
+    pub async fn pause(&self, alias: &str, queue: &str) -> Result<(), Error> {
+        self.0.gate(alias)?.control(Control::Pause(queue.into())).await
+    }
+
+    /// Starts jobs of a queue again.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn resume(&self, alias: &str, queue: &str) -> Result<(), Error> {
+        self.0.gate(alias)?.control(Control::Resume(queue.into())).await
+    }
+
+    /// What a backend holds, in numbers.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn stats(&self, alias: &str) -> Result<Stats, Error> {
+        self.0.gate(alias)?.stats().await
+    }
+
+    /// The tasks that this process can run.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.hub.registry
+    }
+
+    /// Every task that this or any other process has ever published, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub async fn published(&self) -> Result<BTreeMap<String, Published>, Error> {
+        let mut all = BTreeMap::new();
+        for gate in &self.0.gates {
+            match gate.stats().await {
+                Ok(stats) => all.extend(stats.published),
+                Err(Error::Unsupported { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        all.extend(self.registry().iter().map(|task| (task.name.to_owned(), Published::from(task))));
+        Ok(all)
+    }
+
+    /// A call by name, as a front end gets it: `name` is the full name or the bare one while it is unambiguous,
+    /// `args` JSON, an object by name or an array by position.
+    ///
+    /// Arguments are checked by their types where this process has the task's code, else by their names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownTask`], [`Error::InvalidTask`] with a pointer to each wrong argument.
+    pub async fn call_named(&self, name: &str, args: &str) -> Result<AnyCall, Error> {
+        let unknown = match self.registry().call(name, args) {
+            Err(unknown @ Error::UnknownTask { .. }) => unknown,
+            answer => return answer,
+        };
+        let published = self.published().await?;
+        let task = published.get(name).or_else(|| {
+            let mut bare = published.values().filter(|task| task.name.rsplit('.').next() == Some(name));
+            bare.next().filter(|_| bare.next().is_none())
+        });
+        match task {
+            Some(task) => by_name(task, args),
+            None => match unknown {
+                Error::UnknownTask { name, near } if near.is_empty() => {
+                    let near = near_names(&name, published.keys().map(String::as_str));
+                    Err(Error::UnknownTask { name, near })
+                }
+                unknown => Err(unknown),
+            },
+        }
+    }
+
+    /// The backends: `default` first, then by alias.
+    #[must_use]
+    pub fn backends(&self) -> Vec<&BackendInfo> {
+        self.0.gates.iter().map(|gate| gate.info()).collect()
+    }
+
+    /// A recipient for the messages of a backend, for actors of the embedding program. It checks calls and holds
+    /// the permits of the backend, as this handle does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownBackend`].
+    pub fn recipient<M>(&self, alias: &str) -> Result<Recipient<M>, Error>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        Reception: Handler<M>,
+    {
+        let gate = self.0.gate(alias)?;
+        Ok(self.0.receptions.of(self, gate.alias()).recipient())
+    }
+
+    /// Sends every event of its kind to `recipient`, until that is gone. Nothing that the receiver does harms
+    /// a job; if it falls more than 10,000 events behind, it loses some.
+    pub fn subscribe<M: EventMessage>(&self, recipient: Recipient<M>) {
+        let hub = &self.0.hub;
+        hub.events.subscribe(recipient, &hub.threads.coordination);
+    }
+
+    /// What was enqueued at a dummy backend; `None` if the alias is not of one.
+    #[must_use]
+    pub fn dummy(&self, alias: &str) -> Option<Dummy> {
+        self.0.dummies.get(alias).cloned()
+    }
+
+    /// The handle for plain threads.
+    #[must_use]
+    pub fn blocking(&self) -> Blocking {
+        Blocking::new(self.clone())
+    }
+
+    /// The clock of the board.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.hub.clock
+    }
+
+    /// Whether a shutdown has begun.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.0.hub.draining.load(Ordering::Acquire)
+    }
+
+    /// The state of the board's threads, stores and workers.
+    pub async fn health(&self) -> Health {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        let hub = &self.0.hub;
+        let ping = |arbiter: &actix_rt::ArbiterHandle| {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            let sent = arbiter.spawn_fn(move || {
+                let _ = tell.send(());
+            });
+            async move { sent && told.await.is_ok() }
+        };
+        let coordination = hub.within(PATIENCE, ping(&hub.threads.coordination)).await.unwrap_or(false);
+        let heart = hub.within(PATIENCE, ping(&hub.threads.heart)).await.unwrap_or(false);
+        let mut backends = Vec::new();
+        for gate in &self.0.gates {
+            let health = hub.within(PATIENCE, gate.health()).await;
+            backends.push(health.unwrap_or_else(|| crate::health::BackendHealth {
+                store: Err("the store did not answer within a second".into()),
+                ..crate::door::plain_health(gate.info(), "store")
+            }));
+        }
+        let dropped_events = hub.events.dropped();
+        Health { coordination, heart, draining: self.is_draining(), dropped_events, backends }
+    }
+
+    /// Stops in good order: takes nothing new, hands back what has not started, lets attempts end within the
+    /// grace, then tells the rest to stop and leaves 5 s later.
+    pub async fn shutdown(&self) -> ShutdownReport {
+        let hub = &self.0.hub;
+        hub.draining.store(true, Ordering::Release);
+        let drains = self.0.gates.iter().map(|gate| gate.drain(self.0.grace));
+        let mut total = ShutdownReport::default();
+        for report in futures::future::join_all(drains).await {
+            total.finished += report.finished;
+            total.handed_back += report.handed_back;
+            total.abandoned += report.abandoned;
+        }
+        info!(target: "callboard", finished = total.finished, handed_back = total.handed_back,
+            abandoned = total.abandoned, "the board has shut down");
+        hub.threads.stop();
+        total
+    }
+}
+
+/// A call of a task that only others can run: its arguments are checked by name.
+fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
+    use serde_json::Value;
+    let wrong = |pointer: String, detail: String| Error::from(InvalidTask::new(&task.name, pointer, detail));
+    let parameters = &task.parameters;
+    let mut given = match serde_json::from_str(args) {
+        Ok(Value::Object(given)) => given,
+        Ok(Value::Array(values)) if values.len() <= parameters.len() => {
+            parameters.iter().map(|p| p.name.clone()).zip(values).collect()
+        }
+        Ok(Value::Array(values)) => {
+            let detail = format!("has {} values; {} has {} parameters", values.len(), task.name, parameters.len());
+            return Err(wrong("#/args".into(), detail));
+        }
+        Ok(_) => {
+            let detail = "must be an object by parameter name or an array by position";
+            return Err(wrong("#/args".into(), detail.into()));
+        }
+        Err(error) => return Err(wrong("#/args".into(), error.to_string())),
+    };
+    let known: Vec<_> = parameters.iter().map(|p| p.name.as_str()).collect();
+    let unknown = given.keys().filter(|name| !known.contains(&name.as_str())).map(|name| {
+        Problem::new(format!("#/args/{name}"), format!("is not a parameter; there are {}", known.join(", ")))
+    });
+    let missing = parameters.iter().filter(|p| p.required && !given.contains_key(&p.name)).map(|p| {
+        Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name))
+    });
+    let problems: Vec<_> = unknown.chain(missing).collect();
+    if !problems.is_empty() {
+        return Err(InvalidTask { task: task.name.clone(), problems }.into());
+    }
+    for parameter in parameters {
+        if let (false, Some(default)) = (given.contains_key(&parameter.name), &parameter.default) {
+            given.insert(parameter.name.clone(), default.to_value());
+        }
+    }
+    let args = Json::from_value(&given).map_err(|error| wrong(format!("#/args{}", error.pointer), error.problem))?;
+    let mut call = AnyCall::named(task.name.clone(), None, args, callboard_tasks::CallOptions::default());
+    call.options_mut().queue = Some(task.queue.clone().into());
+    Ok(call)
+}
+
+impl Inner {
+    /// The backend of that alias.
+    pub(crate) fn gate(&self, alias: &str) -> Result<&Arc<dyn Gate>, Error> {
+        self.gates.iter().find(|gate| gate.info().alias == alias).ok_or_else(|| Error::UnknownBackend {
+            alias: alias.into(),
+            known: self.gates.iter().map(|gate| gate.info().alias.clone()).collect(),
+        })
+    }
+
+    /// Checks and enqueues one call.
+    async fn place(&self, call: AnyCall, room: Room) -> Result<(&Arc<dyn Gate>, Snapshot), Error> {
+        let gate = self.gate(call.backend())?;
+        validate(&call, gate.info(), self.hub.clock.now())?;
+        let mut snapshots = gate.enqueue(vec![call], room).answer().await?;
+        let alias = || gate.info().alias.clone();
+        Ok((gate, snapshots.pop().ok_or_else(|| Error::NoAnswer { alias: alias() })?))
+    }
+}
+
+/// What tasks and results ask. Tasks may still enqueue while the board drains, so that they can end well.
+impl Board for Inner {
+    fn enqueue(&self, call: AnyCall) -> BoxFuture<'_, Result<Snapshot, Error>> {
+        async move { self.place(call, Room::Wait).await.map(|(_, snapshot)| snapshot) }.boxed()
+    }
+
+    fn get(&self, id: JobId, backend: Option<Arc<str>>) -> BoxFuture<'_, Result<Snapshot, Error>> {
+        async move {
+            if let Some(alias) = backend {
+                return self.gate(&alias)?.get(id).await;
+            }
+            let (mut pruned, mut asked, mut refused) = (false, false, None);
+            for gate in &self.gates {
+                match gate.get(id).await {
+                    Err(Error::NotFound(_)) => asked = true,
+                    Err(Error::Pruned(_)) => pruned = true,
+                    Err(unsupported @ Error::Unsupported { .. }) => refused = refused.or(Some(unsupported)),
+                    answer => return answer,
+                }
+            }
+            match refused {
+                _ if pruned => Err(Error::Pruned(id)),
+                Some(unsupported) if !asked => Err(unsupported),
+                _ => Err(Error::NotFound(id)),
+            }
+        }
+        .boxed()
+    }
+
+    fn wait(
+        &self,
+        id: JobId,
+        backend: Option<Arc<str>>,
+        until: WaitFor,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<Snapshot, WaitError>> {
+        async move {
+            let alias = match backend {
+                Some(alias) => alias,
+                None => {
+                    let snapshot = self.get(id, None).await?;
+                    if until.is_met(&snapshot.job) {
+                        return Ok(snapshot);
+                    }
+                    snapshot.backend
+                }
+            };
+            self.gate(&alias)?.wait(id, until, timeout).await
+        }
+        .boxed()
+    }
+
+    fn report(&self, _: JobId, _: u64, _: Progress) {
+        // Attempts report to the board of their own backend (`queue::DeskBoard`); here nobody runs anything.
+    }
+
+    fn provide(&self, key: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {
+        let board = self.hub.handle()?;
+        (key == TypeId::of::<Callboard>()).then(|| Arc::new(board) as _)
+    }
+}
+
+impl Hub {
+    pub(crate) fn new(threads: Threads, clock: Clock, registry: Registry, data: DataMap) -> Self {
+        Self {
+            threads,
+            events: Events::default(),
+            clock,
+            registry,
+            data: Arc::new(data),
+            draining: AtomicBool::new(false),
+            board: OnceLock::new(),
+        }
+    }
+
+    /// Tells the parts about the whole, once it stands.
+    pub(crate) fn introduce(&self, board: &Callboard) {
+        let _ = self.board.set(Arc::downgrade(&board.0));
+    }
+
+    /// The handle of the board, while anybody holds one.
+    pub(crate) fn handle(&self) -> Option<Callboard> {
+        self.board.get()?.upgrade().map(Callboard)
+    }
+
+    /// Awaits something at most as long as `limit`, on any runtime.
+    pub(crate) async fn within<F: Future>(&self, limit: Duration, work: F) -> Option<F::Output> {
+        let (ring, alarm) = tokio::sync::oneshot::channel();
+        let _timer = self.threads.after(limit, move || {
+            let _ = ring.send(());
+        });
+        let work = std::pin::pin!(work);
+        match select(work, alarm).await {
+            Either::Left((answer, _)) => Some(answer),
+            Either::Right((Ok(()), _)) => None,
+            // The timers' thread has ended with the board; whoever waits now waits without a limit no longer.
+            Either::Right((Err(_), _)) => None,
+        }
+    }
+
+    /// Logs an event and sends it to whoever wants it. Only to be called after the commit that made it true.
+    pub(crate) fn announce(&self, kind: EventKind, snapshot: &Snapshot) {
+        log_event(kind, snapshot);
+        if !self.events.wants(kind) {
+            return;
+        }
+        let board = self.handle().map(|board| board.0 as Arc<dyn Board>);
+        if let Ok(result) = TaskResult::new(board, snapshot.clone()) {
+            let event =
+                Event { kind, backend: snapshot.backend.to_string(), job: snapshot.job.clone(), at: self.clock.now() };
+            self.events.send(&event, &result);
+        }
+    }
+}
+
+/// Django's log lines: enqueued at DEBUG, started and finished at INFO, failed at ERROR.
+fn log_event(kind: EventKind, snapshot: &Snapshot) {
+    let (job, spec) = (&snapshot.job, &snapshot.job.spec);
+    match kind {
+        EventKind::Enqueued => debug!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
+            backend = %snapshot.backend, "task enqueued"),
+        EventKind::Started => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
+            state = %job.status(), "task started"),
+        EventKind::Finished if job.status() == Status::Failed => {
+            let last = job.state.errors().last();
+            error!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
+                phase = %job.state.phase, error = last.map_or("", |error| error.message.as_str()), "task finished");
+        }
+        EventKind::Finished => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
+            state = %job.status(), "task finished"),
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.hub.threads.stop();
+    }
+}
+
+impl fmt::Debug for Callboard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callboard").field("backends", &self.backends()).finish_non_exhaustive()
+    }
+}

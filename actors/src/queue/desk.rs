@@ -1,0 +1,519 @@
+//! What the threads of one queue backend share: the run queue, the permits, and the trays between the threads.
+//!
+//! Nothing in here is the truth about a job: that is the store's. Whatever is lost here with its process is found
+//! there again.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use callboard_tasks::{
+    BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, JobState, Outcome, Phase,
+    Progress, Snapshot, Store, Timestamp, Unit, WorkerId,
+};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use super::attempt::Running;
+use super::backend::{Family, QueueBackend, Wake};
+use super::dispatch::Pace;
+use super::lease::Lease;
+use super::worker::{Slot, Work};
+use crate::builder::QueueOptions;
+use crate::handle::Hub;
+use crate::supervise::Live;
+use crate::threads::BLOCKING_THREADS;
+use crate::waiters::Waiters;
+
+/// A claimed job that waits for a worker.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) spec: Arc<JobSpec>,
+    /// The fence of its claim.
+    pub(crate) run: u64,
+    /// Which attempt it will be, counted from 1.
+    pub(crate) attempt: u32,
+    pub(crate) max_attempts: u32,
+    /// Its state as claimed, for events; a handed-off job has none but the fresh one.
+    state: Option<Box<JobState>>,
+    claimed_at: Instant,
+}
+
+impl Turn {
+    /// A job that was inserted as claimed.
+    pub(crate) fn handed_off(spec: Arc<JobSpec>) -> Self {
+        let max_attempts = spec.retry.max_attempts;
+        Self { spec, run: 1, attempt: 1, max_attempts, state: None, claimed_at: Instant::now() }
+    }
+
+    /// A job that a claim gave.
+    pub(crate) fn claimed(job: Job) -> Self {
+        let state = job.state;
+        Self {
+            run: state.run,
+            attempt: state.attempts,
+            max_attempts: state.max_attempts,
+            spec: job.spec,
+            state: Some(Box::new(state)),
+            claimed_at: Instant::now(),
+        }
+    }
+
+    /// The job as it is when this attempt starts.
+    fn snapshot(&self, desk: &Desk) -> Snapshot {
+        let state = self.state.as_deref().cloned().unwrap_or_else(|| {
+            let now = desk.hub.clock.now();
+            let mut state = JobState::new(&self.spec);
+            state.phase = Phase::Running;
+            state.version = 2;
+            state.run = self.run;
+            state.attempts = self.attempt;
+            state.started_at = Some(now);
+            state.last_attempted_at = Some(now);
+            state.history.get_or_insert_default().add_worker(desk.worker_id());
+            state
+        });
+        desk.snapshot(Job { spec: Arc::clone(&self.spec), state })
+    }
+}
+
+/// A call that waits for its store.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) unit: Unit,
+    /// Whether room was kept for its jobs, so that they can start at once.
+    pub(crate) reserved: usize,
+    pub(crate) reply: oneshot::Sender<Result<(), callboard_tasks::StoreError>>,
+    /// Its place in front of the backend, given back when it is answered.
+    pub(crate) permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// What the threads of one queue backend share.
+pub(crate) struct Desk {
+    pub(crate) info: BackendInfo,
+    pub(crate) alias: Arc<str>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) options: QueueOptions,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) backend: Live<QueueBackend>,
+    family: Arc<Family>,
+    board: Arc<DeskBoard>,
+    /// The id of this process at this backend; a new one when a lease was lost.
+    worker_id: RwLock<WorkerId>,
+    pub(crate) lease: Mutex<Lease>,
+    /// Which part has given up, if one has.
+    pub(crate) degraded: Mutex<Option<String>>,
+
+    pub(crate) slots: Vec<Arc<Slot>>,
+    runs: Mutex<VecDeque<Turn>>,
+    /// Sync functions that wait for a thread of the pool.
+    blocking_runs: Mutex<VecDeque<Turn>>,
+    blocking_free: AtomicUsize,
+    /// Jobs claimed and not finished.
+    claimed: AtomicUsize,
+    /// Attempts under way.
+    running: AtomicUsize,
+    /// Attempts that did not end in their first poll, by job.
+    attempts: Mutex<HashMap<JobId, Arc<Running>>>,
+    /// Jobs that were cancelled before their attempt could be told.
+    cancel_asked: Mutex<HashSet<(JobId, u64)>>,
+    any_cancel_asked: AtomicBool,
+    progress: Mutex<HashMap<JobId, (u64, Progress)>>,
+
+    pub(crate) inbox: Mutex<Vec<Letter>>,
+    pub(crate) inbox_permits: Arc<Semaphore>,
+    pub(crate) outbox: Mutex<Vec<Outcome>>,
+    /// Whether the backend actor has been woken and has not looked yet: one wake-up for all that waits.
+    awake: AtomicBool,
+    /// Whether the store may have due jobs that were not claimed.
+    pub(crate) backlog: AtomicBool,
+    pub(crate) pace: Mutex<Pace>,
+    pub(crate) paused: RwLock<HashSet<String>>,
+    /// Whether nothing new is started, for now (a doubtful lease) or for good (a shutdown).
+    pub(crate) suspended: AtomicBool,
+    pub(crate) draining: AtomicBool,
+    /// Rings when an attempt has ended or its outcome was written.
+    pub(crate) ended: Notify,
+    pub(crate) finished: AtomicUsize,
+    pub(crate) handed_back: AtomicUsize,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("alias", &self.alias).field("claimed", &self.claimed()).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    pub(crate) fn new(info: BackendInfo, store: Arc<dyn Store>, options: QueueOptions, hub: Arc<Hub>) -> Arc<Self> {
+        let now = Instant::now();
+        Arc::new_cyclic(|desk| Self {
+            board: Arc::new(DeskBoard(Weak::clone(desk))),
+            family: Arc::default(),
+            alias: info.alias.as_str().into(),
+            info,
+            store,
+            waiters: Arc::default(),
+            backend: Live::default(),
+            worker_id: RwLock::new(WorkerId::new(hub.clock.now())),
+            lease: Mutex::new(Lease::new(options.lease, now)),
+            degraded: Mutex::new(None),
+            slots: (0..options.workers).map(|number| Arc::new(Slot::new(number))).collect(),
+            runs: Mutex::default(),
+            blocking_runs: Mutex::default(),
+            blocking_free: AtomicUsize::new(BLOCKING_THREADS),
+            claimed: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            attempts: Mutex::default(),
+            cancel_asked: Mutex::default(),
+            any_cancel_asked: AtomicBool::new(false),
+            progress: Mutex::default(),
+            inbox: Mutex::default(),
+            inbox_permits: Arc::new(Semaphore::new(options.inbox)),
+            outbox: Mutex::default(),
+            awake: AtomicBool::new(false),
+            backlog: AtomicBool::new(true),
+            pace: Mutex::new(Pace::new(now)),
+            paused: RwLock::default(),
+            suspended: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            ended: Notify::new(),
+            finished: AtomicUsize::new(0),
+            handed_back: AtomicUsize::new(0),
+            options,
+            hub,
+        })
+    }
+
+    /// The children of the backend actor.
+    pub(crate) fn family(&self) -> &Arc<Family> {
+        &self.family
+    }
+
+    /// The board that attempts of this backend see.
+    pub(crate) fn board(&self) -> &Arc<DeskBoard> {
+        &self.board
+    }
+
+    /// Something will be due at this time.
+    pub(crate) fn note_due(&self, at: Timestamp) {
+        self.family.note_due(at);
+    }
+
+    /// The id of this process at this backend.
+    pub(crate) fn worker_id(&self) -> WorkerId {
+        *self.worker_id.read()
+    }
+
+    /// Takes a fresh id: the lease of the old one is gone.
+    pub(crate) fn renew_worker_id(&self) -> WorkerId {
+        let fresh = WorkerId::new(self.hub.clock.now());
+        *self.worker_id.write() = fresh;
+        fresh
+    }
+
+    pub(crate) fn snapshot(&self, job: Job) -> Snapshot {
+        Snapshot { backend: Arc::clone(&self.alias), job, duplicate: false }
+    }
+
+    /// Jobs claimed and not finished.
+    pub(crate) fn claimed(&self) -> usize {
+        self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Attempts under way.
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Acquire)
+    }
+
+    // ---- waking ----------------------------------------------------------------------------------------------
+
+    /// Wakes the backend actor, once for all that waits.
+    pub(crate) fn wake(&self) {
+        if !self.awake.swap(true, Ordering::AcqRel) {
+            self.backend.with(|backend| backend.do_send(Wake));
+        }
+    }
+
+    /// The backend actor looks now; whoever adds something after this wakes it again.
+    pub(crate) fn looked(&self) {
+        self.awake.store(false, Ordering::Release);
+    }
+
+    /// Something may be due in the store.
+    pub(crate) fn look_for_work(&self) {
+        self.backlog.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake_worker(&self) {
+        for slot in &self.slots {
+            if slot.idle.load(Ordering::Relaxed) && slot.idle.swap(false, Ordering::AcqRel) {
+                if slot.live.is_alive() {
+                    slot.live.with(|worker| worker.do_send(Work));
+                    return;
+                }
+                // Its successor looks for work by itself; another worker can do so now.
+                slot.idle.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    // ---- claims ----------------------------------------------------------------------------------------------
+
+    /// How many more jobs this process may claim.
+    pub(crate) fn room(&self) -> usize {
+        if self.suspended.load(Ordering::Acquire) || self.draining.load(Ordering::Acquire) {
+            return 0;
+        }
+        let recent = self.pace.lock().recent(Instant::now());
+        super::dispatch::room(self.options.concurrency, self.claimed(), recent)
+    }
+
+    /// Keeps room for a job that is to be inserted as claimed. The hand-off is only for a queue that is not
+    /// paused, of a backend whose last claim came back short: nobody who waits is passed over.
+    pub(crate) fn reserve(&self, spec: &JobSpec) -> bool {
+        let due = spec.run_after.is_none_or(|at| at <= spec.enqueued_at);
+        let expired = spec.expires_at.is_some_and(|at| at <= spec.enqueued_at);
+        if !due || expired || self.backlog.load(Ordering::Acquire) || self.room() == 0 {
+            return false;
+        }
+        if self.hub.registry.get(&spec.task).is_none() || self.is_paused(&spec.queue) {
+            return false;
+        }
+        self.claimed.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    fn is_paused(&self, queue: &str) -> bool {
+        let paused = self.paused.read();
+        !paused.is_empty() && paused.contains(queue)
+    }
+
+    /// Gives back room that was kept.
+    pub(crate) fn release(&self, jobs: usize) {
+        self.claimed.fetch_sub(jobs, Ordering::AcqRel);
+    }
+
+    /// Puts claimed jobs into the run queue, whose room was kept by [`reserve`](Self::reserve) or is taken now.
+    pub(crate) fn hand_out(&self, turns: impl IntoIterator<Item = Turn>, reserved: bool) {
+        let count = {
+            let mut runs = self.runs.lock();
+            let before = runs.len();
+            runs.extend(turns);
+            runs.len() - before
+        };
+        if !reserved {
+            self.claimed.fetch_add(count, Ordering::AcqRel);
+        }
+        for _ in 0..count.min(self.slots.len()) {
+            self.wake_worker();
+        }
+    }
+
+    // ---- the run queue ---------------------------------------------------------------------------------------
+
+    /// The next job to start, with a permit to run.
+    pub(crate) fn next_turn(&self) -> Option<Turn> {
+        if self.suspended.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut runs = self.runs.lock();
+        if runs.is_empty() || self.running.fetch_add(1, Ordering::AcqRel) >= self.options.concurrency {
+            if !runs.is_empty() {
+                self.running.fetch_sub(1, Ordering::AcqRel);
+            }
+            return None;
+        }
+        runs.pop_front()
+    }
+
+    /// Whether a worker could start something now.
+    pub(crate) fn has_turn(&self) -> bool {
+        !self.suspended.load(Ordering::Acquire)
+            && self.running() < self.options.concurrency
+            && !self.runs.lock().is_empty()
+    }
+
+    /// Takes a thread of the pool for a sync function, or puts the job aside until one is free.
+    pub(crate) fn blocking_slot(&self, turn: Turn) -> Option<Turn> {
+        let mut waiting = self.blocking_runs.lock();
+        let free = &self.blocking_free;
+        if free.fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(1)).is_ok() {
+            return Some(turn);
+        }
+        waiting.push_back(turn);
+        drop(waiting);
+        // It waits without running, so its permit is another's.
+        self.running.fetch_sub(1, Ordering::AcqRel);
+        None
+    }
+
+    /// Gives a thread of the pool to the next sync function, or back.
+    pub(crate) fn next_blocking(&self) -> Option<Turn> {
+        let mut waiting = self.blocking_runs.lock();
+        let next = if self.suspended.load(Ordering::Acquire) { None } else { waiting.pop_front() };
+        match next {
+            Some(turn) => {
+                self.running.fetch_add(1, Ordering::AcqRel);
+                Some(turn)
+            }
+            None => {
+                self.blocking_free.fetch_add(1, Ordering::AcqRel);
+                None
+            }
+        }
+    }
+
+    /// Hands back what was claimed `age` ago and has not started. How many.
+    pub(crate) fn hand_back(&self, age: Duration) -> usize {
+        let now = Instant::now();
+        let stale = |turn: &Turn| now.saturating_duration_since(turn.claimed_at) >= age;
+        let mut back = Vec::new();
+        for turns in [&self.runs, &self.blocking_runs] {
+            let mut turns = turns.lock();
+            if turns.iter().any(stale) {
+                let (old, young) = turns.drain(..).partition::<Vec<_>, _>(stale);
+                back.extend(old);
+                turns.extend(young);
+            }
+        }
+        let count = back.len();
+        for turn in back {
+            self.report(Outcome { id: turn.spec.id, run: turn.run, started_at: None, ending: Ending::HandBack });
+        }
+        self.handed_back.fetch_add(count, Ordering::Relaxed);
+        count
+    }
+
+    // ---- attempts --------------------------------------------------------------------------------------------
+
+    /// An attempt starts: tells whoever listens.
+    pub(crate) fn announce_start(&self, turn: &Turn) {
+        let log = tracing::event_enabled!(target: "callboard::tasks", tracing::Level::INFO);
+        if log || self.hub.events.wants(EventKind::Started) || self.waiters.any() {
+            let snapshot = turn.snapshot(self);
+            self.hub.announce(EventKind::Started, &snapshot);
+            self.waiters.announce(&snapshot.job);
+        }
+    }
+
+    /// Remembers an attempt that goes on after its first poll, so that it can be told to stop.
+    pub(crate) fn register(&self, running: &Arc<Running>) {
+        self.attempts.lock().insert(running.id, Arc::clone(running));
+        if self.any_cancel_asked.load(Ordering::Acquire) && self.take_cancel(running.id, running.run) {
+            running.tell(CancelReason::Cancelled, &self.hub.threads);
+        }
+        if self.draining.load(Ordering::Acquire) && self.suspended.load(Ordering::Acquire) {
+            running.tell(CancelReason::Shutdown, &self.hub.threads);
+        }
+    }
+
+    /// Whether this run was cancelled before anybody could tell it.
+    pub(crate) fn was_cancelled(&self, id: JobId, run: u64) -> bool {
+        self.any_cancel_asked.load(Ordering::Acquire) && self.take_cancel(id, run)
+    }
+
+    fn take_cancel(&self, id: JobId, run: u64) -> bool {
+        let mut asked = self.cancel_asked.lock();
+        let found = asked.remove(&(id, run));
+        self.any_cancel_asked.store(!asked.is_empty(), Ordering::Release);
+        found
+    }
+
+    /// Tells the attempt of that run to stop; if it has not got so far, it will be told then.
+    pub(crate) fn cancel(&self, id: JobId, run: u64) {
+        let attempt = self.attempts.lock().get(&id).filter(|attempt| attempt.run == run).cloned();
+        if let Some(attempt) = attempt {
+            attempt.tell(CancelReason::Cancelled, &self.hub.threads);
+        } else {
+            self.cancel_asked.lock().insert((id, run));
+            self.any_cancel_asked.store(true, Ordering::Release);
+        }
+    }
+
+    /// Tells every attempt to stop.
+    pub(crate) fn tell_all(&self, reason: CancelReason) {
+        let attempts: Vec<_> = self.attempts.lock().values().cloned().collect();
+        for attempt in attempts {
+            attempt.tell(reason, &self.hub.threads);
+        }
+    }
+
+    /// An attempt has ended: frees its permit and reports.
+    pub(crate) fn ended(&self, outcome: Outcome, registered: bool) {
+        if registered {
+            self.attempts.lock().remove(&outcome.id);
+        }
+        if self.any_cancel_asked.load(Ordering::Acquire) {
+            self.take_cancel(outcome.id, outcome.run);
+        }
+        let before = self.running.fetch_sub(1, Ordering::AcqRel);
+        if before >= self.options.concurrency {
+            // Somebody may wait for exactly this permit.
+            self.wake_worker();
+        }
+        self.report(outcome);
+    }
+
+    /// Puts an outcome where the backend actor takes it from.
+    pub(crate) fn report(&self, outcome: Outcome) {
+        self.outbox.lock().push(outcome);
+        self.wake();
+    }
+
+    // ---- progress --------------------------------------------------------------------------------------------
+
+    /// Notes how far a run has come; written at most twice a second.
+    pub(crate) fn note_progress(self: &Arc<Self>, id: JobId, run: u64, progress: Progress) {
+        let first = {
+            let mut noted = self.progress.lock();
+            noted.insert(id, (run, progress));
+            noted.len() == 1
+        };
+        if first {
+            let desk = Arc::downgrade(self);
+            let flush = move || {
+                if let Some(desk) = desk.upgrade() {
+                    desk.flush_progress();
+                }
+            };
+            self.hub.threads.after(Duration::from_millis(500), flush).forget();
+        }
+    }
+
+    fn flush_progress(self: &Arc<Self>) {
+        let noted = std::mem::take(&mut *self.progress.lock());
+        let desk = Arc::clone(self);
+        self.hub.threads.timers.spawn(async move {
+            for (id, (run, progress)) in noted {
+                let change = callboard_tasks::Change::Progress { run, progress };
+                if let Ok(changed) = desk.store.change(id, change).await {
+                    desk.waiters.announce(&changed.job);
+                }
+            }
+        });
+    }
+
+    /// Ends the process's hold on jobs whose lease is gone: their attempts are told and what waits is dropped.
+    pub(crate) fn drop_claims(&self) {
+        let dropped = std::mem::take(&mut *self.runs.lock()).len() + std::mem::take(&mut *self.blocking_runs.lock()).len();
+        self.release(dropped);
+        self.tell_all(CancelReason::LeaseLost);
+    }
+
+    /// Tells of an end that the store has accepted.
+    pub(crate) fn announce_end(&self, job: Job) {
+        self.waiters.announce(&job);
+        if job.state.phase.is_finished() {
+            self.hub.announce(EventKind::Finished, &self.snapshot(job));
+        }
+    }
+}
+
+/// The board that attempts of one backend see: enqueues anywhere, reports progress here.
+#[derive(Debug)]
+pub(crate) struct DeskBoard(pub(crate) Weak<Desk>);

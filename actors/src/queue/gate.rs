@@ -1,0 +1,298 @@
+//! The door of a queue backend.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use callboard_tasks::{
+    AnyCall, BackendInfo, Board, CancelReason, Change, Claim, Control, Error, EventKind, Filter, Job, JobId, Listing,
+    Lookup, Page, Phase, Progress, Published, Snapshot, Stats, Store, StoreError, Unit, WaitError, WaitFor, resolve,
+};
+use futures::future::{BoxFuture, FutureExt};
+
+use super::backend::QueueBackend;
+use super::desk::{Desk, DeskBoard, Letter};
+use super::heart::register;
+use super::lease::Standing;
+use crate::builder::QueueOptions;
+use crate::custom::room_for;
+use crate::door::{Entry, Gate, Room};
+use crate::handle::{Hub, ShutdownReport};
+use crate::health::BackendHealth;
+
+/// How long a shutdown waits for attempts after it has told them to stop.
+const LEAVE_AFTER: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) struct QueueGate {
+    pub(crate) desk: Arc<Desk>,
+    kind: &'static str,
+}
+
+impl QueueGate {
+    pub(crate) fn new(
+        info: BackendInfo,
+        kind: &'static str,
+        store: Arc<dyn Store>,
+        options: QueueOptions,
+        hub: Arc<Hub>,
+    ) -> Self {
+        Self { desk: Desk::new(info, store, options, hub), kind }
+    }
+
+    /// Registers this process at the store, publishes its tasks, and starts the actors.
+    pub(crate) async fn start(&self) -> Result<(), StoreError> {
+        let desk = &self.desk;
+        let tasks = desk.hub.registry.iter().map(Published::from).collect();
+        desk.store.control(Control::Publish(tasks)).await?;
+        register(desk).await?;
+        let (desk, started) = (Arc::clone(desk), tokio::sync::oneshot::channel());
+        let (tell, told) = started;
+        self.desk.hub.threads.coordination.spawn_fn(move || {
+            QueueBackend::supervised(desk);
+            let _ = tell.send(());
+        });
+        told.await.map_err(|_| StoreError::Unavailable("the coordination thread has ended".into()))
+    }
+
+    fn specs(&self, calls: Vec<AnyCall>) -> Result<Vec<Arc<callboard_tasks::JobSpec>>, Error> {
+        let now = self.desk.hub.clock.now();
+        calls.into_iter().map(|call| Ok(Arc::new(resolve(call, now)?))).collect()
+    }
+}
+
+impl Gate for QueueGate {
+    fn info(&self) -> &BackendInfo {
+        &self.desk.info
+    }
+
+    fn alias(&self) -> &Arc<str> {
+        &self.desk.alias
+    }
+
+    fn enqueue(&self, calls: Vec<AnyCall>, room: Room) -> Entry {
+        let specs = match self.specs(calls) {
+            Ok(specs) => specs,
+            Err(error) => return Entry::Done(Err(error)),
+        };
+        let desk = &self.desk;
+        // Only single calls are handed off: a batch would take room from what waits.
+        let reserved = usize::from(specs.len() == 1 && desk.reserve(&specs[0]));
+        let claim = (reserved > 0).then(|| Claim { worker: desk.worker_id() });
+        let unit = Unit { jobs: specs.clone(), claim };
+        let snapshots = |specs: Vec<_>| specs.into_iter().map(|spec| desk.snapshot(Job::new(spec))).collect::<Vec<_>>();
+        if !desk.store.waits() {
+            // The store is memory: asking it here costs less than waking somebody who asks it.
+            let answer = desk.store.enqueue(vec![unit]).now_or_never().and_then(|mut answers| answers.pop());
+            let answer = answer.unwrap_or_else(|| Err(StoreError::Unavailable("the store did not answer".into())));
+            let answers = snapshots(specs.clone());
+            return Entry::Done(desk.placed(answer, specs, reserved).map(|()| answers).map_err(Error::from));
+        }
+        let answers = snapshots(specs);
+        let desk = Arc::clone(desk);
+        Entry::Later(
+            async move {
+                let permit = match room_for(&desk.inbox_permits, answers.len(), room, &desk.hub, &desk.alias).await {
+                    Ok(permit) => permit,
+                    Err(full) => {
+                        desk.release(reserved);
+                        return Err(full);
+                    }
+                };
+                let (reply, answer) = tokio::sync::oneshot::channel();
+                desk.inbox.lock().push(Letter { unit, reserved, reply, permit });
+                desk.wake();
+                match answer.await {
+                    Ok(placed) => placed.map(|()| answers).map_err(Error::from),
+                    Err(_) => Err(Error::NoAnswer { alias: desk.info.alias.clone() }),
+                }
+            }
+            .boxed(),
+        )
+    }
+
+    fn get(&self, id: JobId) -> BoxFuture<'_, Result<Snapshot, Error>> {
+        async move {
+            match self.desk.store.get(vec![id]).await?.pop() {
+                Some(Lookup::Found(job)) => Ok(self.desk.snapshot(job)),
+                Some(Lookup::Pruned) => Err(Error::Pruned(id)),
+                Some(Lookup::Unknown) | None => Err(Error::NotFound(id)),
+            }
+        }
+        .boxed()
+    }
+
+    fn wait(&self, id: JobId, until: WaitFor, timeout: Duration) -> BoxFuture<'_, Result<Snapshot, WaitError>> {
+        async move {
+            // First the place in the list, then the look: an end in between is not missed.
+            let mut waiting = self.desk.waiters.wait(id, until);
+            let now = self.get(id).await?;
+            if until.is_met(&now.job) {
+                return Ok(now);
+            }
+            match self.desk.hub.within(timeout, &mut waiting.told).await {
+                Some(Ok(job)) => Ok(self.desk.snapshot(job)),
+                Some(Err(_)) | None => Err(WaitError::Timeout),
+            }
+        }
+        .boxed()
+    }
+
+    fn list(&self, filter: Filter, page: Page) -> BoxFuture<'_, Result<Listing, Error>> {
+        async move { Ok(self.desk.store.list(filter, page).await?) }.boxed()
+    }
+
+    fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Snapshot, Error>> {
+        async move {
+            let desk = &self.desk;
+            let changed = desk.store.change(id, change).await.map_err(|error| match error {
+                StoreError::NotFound(id) => Error::NotFound(id),
+                StoreError::Pruned(id) => Error::Pruned(id),
+                StoreError::InvalidMove(invalid) => Error::InvalidMove(invalid),
+                other => Error::Store(other),
+            })?;
+            let job = changed.job;
+            match job.state.phase {
+                Phase::Cancelling if changed.worker == Some(desk.worker_id()) => desk.cancel(id, job.state.run),
+                Phase::Ready => desk.look_for_work(),
+                Phase::Scheduled => desk.note_due(job.spec.effective_time()),
+                _ => {}
+            }
+            let snapshot = desk.snapshot(job);
+            desk.waiters.announce(&snapshot.job);
+            if snapshot.job.state.phase == Phase::Cancelled {
+                desk.hub.announce(EventKind::Finished, &snapshot);
+            }
+            Ok(snapshot)
+        }
+        .boxed()
+    }
+
+    fn control(&self, control: Control) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            let desk = &self.desk;
+            match &control {
+                Control::Pause(queue) => {
+                    desk.paused.write().insert(queue.clone());
+                }
+                Control::Resume(queue) => {
+                    desk.paused.write().remove(queue);
+                }
+                _ => {}
+            }
+            desk.store.control(control).await?;
+            desk.look_for_work();
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
+        async move { Ok(self.desk.store.stats().await?) }.boxed()
+    }
+
+    fn drain(&self, grace: Duration) -> BoxFuture<'_, ShutdownReport> {
+        async move {
+            let desk = &self.desk;
+            let (finished, handed_back) =
+                (desk.finished.load(Ordering::Relaxed), desk.handed_back.load(Ordering::Relaxed));
+            desk.draining.store(true, Ordering::Release);
+            desk.hand_back(Duration::ZERO);
+            self.until_idle(grace).await;
+            desk.suspended.store(true, Ordering::Release);
+            let interrupted = desk.running();
+            if interrupted > 0 {
+                desk.tell_all(CancelReason::Shutdown);
+                self.until_idle(LEAVE_AFTER).await;
+            }
+            let abandoned = desk.running();
+            if abandoned == 0 {
+                // Whoever still runs a job keeps its lease until the process has ended: it must not run twice.
+                let _ = desk.store.control(Control::Leave(desk.worker_id())).await;
+            }
+            desk.family().stop();
+            let handed_back = desk.handed_back.load(Ordering::Relaxed) - handed_back;
+            let ended = desk.finished.load(Ordering::Relaxed) - finished;
+            ShutdownReport { finished: ended.saturating_sub(handed_back), handed_back, abandoned }
+        }
+        .boxed()
+    }
+
+    fn health(&self) -> BoxFuture<'_, BackendHealth> {
+        async move {
+            let desk = &self.desk;
+            let standing = desk.lease.lock().standing(Instant::now());
+            BackendHealth {
+                alias: desk.info.alias.clone(),
+                kind: self.kind,
+                store: desk.store.get(Vec::new()).await.map(drop).map_err(|error| super::pumps::chain(&error)),
+                lease: standing == Standing::Held && desk.family().heart_beats(),
+                degraded: desk.degraded.lock().clone(),
+                running: desk.running(),
+                claimed: desk.claimed(),
+                workers: desk.slots.iter().map(|slot| slot.health()).collect(),
+            }
+        }
+        .boxed()
+    }
+}
+
+impl QueueGate {
+    /// Waits until everything claimed has ended and was written, at most as long as `limit`.
+    async fn until_idle(&self, limit: Duration) {
+        let desk = &self.desk;
+        let idle = async {
+            loop {
+                let ended = desk.ended.notified();
+                let mut ended = std::pin::pin!(ended);
+                // Registered before the look, so that an end in between is not missed.
+                ended.as_mut().enable();
+                if desk.claimed() == 0 && desk.inbox.lock().is_empty() {
+                    return;
+                }
+                desk.wake();
+                ended.await;
+            }
+        };
+        desk.hub.within(limit, idle).await;
+    }
+}
+
+/// What attempts of this backend see as their board.
+impl Board for DeskBoard {
+    fn enqueue(&self, call: AnyCall) -> BoxFuture<'_, Result<Snapshot, Error>> {
+        async move { self.board()?.enqueue(call).await }.boxed()
+    }
+
+    fn get(&self, id: JobId, backend: Option<Arc<str>>) -> BoxFuture<'_, Result<Snapshot, Error>> {
+        async move { self.board()?.get(id, backend).await }.boxed()
+    }
+
+    fn wait(
+        &self,
+        id: JobId,
+        backend: Option<Arc<str>>,
+        until: WaitFor,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<Snapshot, WaitError>> {
+        async move { self.board()?.wait(id, backend, until, timeout).await }.boxed()
+    }
+
+    fn report(&self, id: JobId, run: u64, progress: Progress) {
+        if let Some(desk) = self.desk() {
+            desk.note_progress(id, run, progress);
+        }
+    }
+
+    fn provide(&self, key: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.board().ok()?.provide(key)
+    }
+}
+
+impl DeskBoard {
+    fn board(&self) -> Result<Arc<dyn Board>, Error> {
+        let board = self.desk().and_then(|desk| desk.hub.handle()).ok_or(Error::Draining)?;
+        Ok(board.0 as _)
+    }
+}

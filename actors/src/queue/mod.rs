@@ -1,0 +1,19 @@
+//! The queue backend: jobs in a store, run by supervised worker actors.
+//!
+//! [`desk`] is what its threads share; [`backend`] the supervising actor; [`worker`] and [`attempt`] run jobs;
+//! [`heart`] and [`keeper`] keep the lease and the time; [`dispatch`], [`record`] and [`lease`] are the decisions.
+
+mod attempt;
+mod backend;
+mod desk;
+mod dispatch;
+mod gate;
+mod heart;
+mod keeper;
+mod lease;
+mod pumps;
+mod record;
+mod worker;
+
+pub(crate) use gate::QueueGate;
+pub(crate) use record::{Facts, ending};

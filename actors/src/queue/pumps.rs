@@ -1,0 +1,235 @@
+//! The three streams between the desk and its store: calls in, outcomes out, claims. Each has one batch under way
+//! at a time; whatever waits meanwhile goes into the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use callboard_tasks::{Ask, Claimed, Ending, EventKind, Fate, Job, Outcome, StoreError};
+use parking_lot::Mutex;
+use tracing::{error, warn};
+
+use super::desk::{Desk, Letter, Turn};
+
+/// The pauses between tries to reach a store that fails.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Keeps one stream from running twice, and from missing what comes while it runs.
+#[derive(Debug, Default)]
+pub(super) struct Pump(AtomicU8);
+
+const STILL: u8 = 0;
+const RUNNING: u8 = 1;
+const AGAIN: u8 = 2;
+
+impl Pump {
+    /// Whether the caller shall run it; if it runs already, it will run once more.
+    pub(super) fn start(&self) -> bool {
+        self.0.swap(AGAIN, Ordering::AcqRel) == STILL
+    }
+
+    /// Begins a round.
+    pub(super) fn round(&self) {
+        self.0.store(RUNNING, Ordering::Release);
+    }
+
+    /// Whether it may stop; if more has come since the round began, it may not.
+    pub(super) fn stop(&self) -> bool {
+        self.0.compare_exchange(RUNNING, STILL, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// Stops a pump whose future ends by a panic, so that it can be started again.
+pub(super) struct Stopper(pub(super) Arc<Pump>);
+
+impl Drop for Stopper {
+    fn drop(&mut self) {
+        self.0.0.store(STILL, Ordering::Release);
+    }
+}
+
+/// Enqueues what waits in the inbox. Whether there was anything.
+pub(super) async fn take_in(desk: &Arc<Desk>) -> bool {
+    let letters = std::mem::take(&mut *desk.inbox.lock());
+    if letters.is_empty() {
+        return false;
+    }
+    let (units, receipts): (Vec<_>, Vec<_>) = letters.into_iter().map(open).unzip();
+    let jobs: Vec<_> = units.iter().map(|unit| unit.jobs.clone()).collect();
+    let answers = desk.store.enqueue(units).await;
+    for ((answer, receipt), jobs) in answers.into_iter().zip(receipts).zip(jobs) {
+        let placed = desk.placed(answer, jobs, receipt.reserved);
+        let _ = receipt.reply.send(placed);
+    }
+    true
+}
+
+struct Receipt {
+    reserved: usize,
+    reply: tokio::sync::oneshot::Sender<Result<(), StoreError>>,
+    _permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+fn open(letter: Letter) -> (callboard_tasks::Unit, Receipt) {
+    (letter.unit, Receipt { reserved: letter.reserved, reply: letter.reply, _permit: letter.permit })
+}
+
+impl Desk {
+    /// Does what follows from the store's answer to a unit: announces its jobs and starts those handed off.
+    pub(super) fn placed(
+        &self,
+        answer: Result<callboard_tasks::Placed, StoreError>,
+        jobs: Vec<Arc<callboard_tasks::JobSpec>>,
+        reserved: usize,
+    ) -> Result<(), StoreError> {
+        let claimed = match &answer {
+            Ok(placed) => placed.claimed,
+            Err(_) => false,
+        };
+        if reserved > 0 && !claimed {
+            self.release(reserved);
+        }
+        answer?;
+        let log = tracing::event_enabled!(target: "callboard::tasks", tracing::Level::DEBUG);
+        if log || self.hub.events.wants(EventKind::Enqueued) {
+            for spec in &jobs {
+                self.hub.announce(EventKind::Enqueued, &self.snapshot(Job::new(Arc::clone(spec))));
+            }
+        }
+        if claimed {
+            self.hand_out(jobs.into_iter().map(Turn::handed_off), true);
+        } else {
+            for spec in &jobs {
+                match spec.run_after.filter(|at| *at > spec.enqueued_at) {
+                    Some(at) => self.note_due(at),
+                    None => self.backlog.store(true, Ordering::Release),
+                }
+            }
+            self.wake();
+        }
+        Ok(())
+    }
+}
+
+/// Writes what waits in the outbox, and does not give up: an outcome that is lost is an attempt run twice.
+pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
+    let outcomes = std::mem::take(&mut *desk.outbox.lock());
+    if outcomes.is_empty() {
+        return false;
+    }
+    let count = outcomes.len();
+    // Only a store outside of the process can fail in passing, so only for one the batch is kept.
+    let kept = if desk.store.waits() { outcomes.clone() } else { Vec::new() };
+    let retries: Vec<_> = outcomes.iter().filter_map(due_again).collect();
+    let fates = match desk.store.finish(outcomes).await {
+        Ok(fates) => fates,
+        Err(problem) => {
+            if let Some(fates) = try_again(desk, &kept, problem).await {
+                fates
+            } else {
+                desk.release(count);
+                return true;
+            }
+        }
+    };
+    desk.release(count);
+    desk.pace.lock().finished(count, Instant::now());
+    desk.finished.fetch_add(count, Ordering::Relaxed);
+    if let Some(at) = retries.into_iter().min() {
+        desk.note_due(at);
+    }
+    let mut freed = false;
+    for fate in fates {
+        if let Fate::Accepted(job) = fate {
+            freed |= !job.state.phase.is_finished();
+            desk.announce_end(job);
+        }
+    }
+    if freed {
+        desk.backlog.store(true, Ordering::Release);
+    }
+    desk.ended.notify_waiters();
+    true
+}
+
+fn due_again(outcome: &Outcome) -> Option<callboard_tasks::Timestamp> {
+    match outcome.ending {
+        Ending::Retry { at, .. } | Ending::Snoozed(at) => Some(at),
+        _ => None,
+    }
+}
+
+/// Gives the same outcomes again until the store takes them, or the board has no time left.
+async fn try_again(desk: &Arc<Desk>, outcomes: &[Outcome], mut problem: StoreError) -> Option<Vec<Fate>> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        warn!(target: "callboard", backend = %desk.alias, error = %chain(&problem), outcomes = outcomes.len(),
+            "outcomes could not be written; trying again");
+        if desk.hub.draining.load(Ordering::Acquire) && desk.suspended.load(Ordering::Acquire) {
+            error!(target: "callboard", backend = %desk.alias, outcomes = outcomes.len(),
+                "outcomes are lost; their jobs will run again");
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
+        match desk.store.finish(outcomes.to_vec()).await {
+            Ok(fates) => return Some(fates),
+            Err(again) => problem = again,
+        }
+    }
+}
+
+/// Claims what there is room for. Whether there may be more.
+pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>) -> bool {
+    let limit = desk.room();
+    // The flag goes down before the look: what comes after the look puts it up again.
+    if limit == 0 || !desk.backlog.swap(false, Ordering::AcqRel) {
+        return false;
+    }
+    let ask = Ask { worker: desk.worker_id(), limit, queues: None, after_queue: last_queue.lock().clone() };
+    match desk.store.claim(ask).await {
+        Ok(Claimed { jobs, next_due, last_queue: served }) => {
+            if served.is_some() {
+                *last_queue.lock() = served;
+            }
+            if let Some(at) = next_due {
+                desk.note_due(at);
+            }
+            let full = jobs.len() >= limit;
+            if full {
+                desk.backlog.store(true, Ordering::Release);
+            }
+            desk.hand_out(jobs.into_iter().map(Turn::claimed), false);
+            full
+        }
+        Err(StoreError::Gone(_)) => {
+            // The Heart learns the same at its next beat and registers anew.
+            desk.backlog.store(true, Ordering::Release);
+            false
+        }
+        Err(problem) => {
+            warn!(target: "callboard", backend = %desk.alias, error = %chain(&problem), "jobs could not be claimed");
+            desk.backlog.store(true, Ordering::Release);
+            let desk = Arc::downgrade(desk);
+            actix_rt::spawn(async move {
+                tokio::time::sleep(FIRST_PAUSE * 5).await;
+                if let Some(desk) = desk.upgrade() {
+                    desk.wake();
+                }
+            });
+            false
+        }
+    }
+}
+
+/// An error with its causes, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,108 @@
+//! The board's own threads: it needs nothing of the runtime that it is embedded in.
+
+use std::io;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use actix::{Arbiter, System};
+use actix_rt::ArbiterHandle;
+use parking_lot::Mutex;
+use tokio::runtime::{Handle, Runtime};
+
+/// How many sync functions run at once.
+pub(crate) const BLOCKING_THREADS: usize = 32;
+
+/// The threads that every board has; workers have one each besides.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    system: System,
+    /// Where backend actors live and decide.
+    pub(crate) coordination: ArbiterHandle,
+    /// Where Hearts beat: a thread without any other traffic, so that a flood cannot stop them.
+    pub(crate) heart: ArbiterHandle,
+    /// The runtime of the heart's thread, which has all timers.
+    pub(crate) timers: Handle,
+    /// The bounded pool for sync functions. The runtime itself is never driven: it only owns the pool.
+    blocking: Mutex<Option<Runtime>>,
+}
+
+impl Threads {
+    /// Starts them.
+    pub(crate) fn start() -> io::Result<Self> {
+        let blocking = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("callboard-blocking")
+            .thread_keep_alive(Duration::from_secs(10))
+            .build()?;
+        let (ready, started) = mpsc::channel();
+        std::thread::Builder::new().name("callboard".into()).spawn(move || {
+            let runner = System::new();
+            let sent = runner.block_on(async {
+                let heart = Arbiter::new().handle();
+                let (tell, timers) = tokio::sync::oneshot::channel();
+                heart.spawn(async move {
+                    let _ = tell.send(Handle::current());
+                });
+                let timers = timers.await.expect("a fresh arbiter answers");
+                ready.send((System::current(), Arbiter::current(), heart, timers)).is_ok()
+            });
+            if sent {
+                let _ = runner.run();
+            }
+        })?;
+        let (system, coordination, heart, timers) =
+            started.recv().map_err(|_| io::Error::other("the coordination thread did not start"))?;
+        Ok(Self { system, coordination, heart, timers, blocking: Mutex::new(Some(blocking)) })
+    }
+
+    /// Runs a sync function on the pool; after [`stop`](Self::stop) it is dropped. Whether it was taken.
+    pub(crate) fn run_blocking(&self, work: impl FnOnce() + Send + 'static) -> bool {
+        match &*self.blocking.lock() {
+            Some(pool) => {
+                pool.spawn_blocking(work);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Calls `work` after `pause`, on the timers' thread. The returned guard calls it off when dropped.
+    pub(crate) fn after(&self, pause: Duration, work: impl FnOnce() + Send + 'static) -> Timer {
+        let task = self.timers.spawn(async move {
+            tokio::time::sleep(pause).await;
+            work();
+        });
+        Timer(task.abort_handle())
+    }
+
+    /// Stops all of them without waiting; sync functions that run are left behind.
+    pub(crate) fn stop(&self) {
+        self.system.stop();
+        if let Some(pool) = self.blocking.lock().take() {
+            pool.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A planned call; dropping it calls it off.
+#[derive(Debug)]
+pub(crate) struct Timer(tokio::task::AbortHandle);
+
+impl Timer {
+    /// Lets it happen whatever becomes of the guard.
+    pub(crate) fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

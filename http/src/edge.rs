@@ -1,0 +1,185 @@
+//! The middleware around every route: who may come in, what every answer says, and that every error is a problem.
+//!
+//! It stands around each resource (and around "no such route"), so it works wherever the routes are mounted and
+//! sees what the application's own middleware does not: answers that are errors, errors that are no answers, and
+//! panics.
+
+use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::InternalError;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{Error, HttpMessage as _, HttpResponse};
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+use tracing::{debug, error, info};
+
+use crate::access::Facts;
+use crate::problem::{Kind, Problem};
+use crate::request_id::RequestId;
+use crate::state::State;
+
+/// Stands around one resource.
+pub(crate) struct Edge {
+    state: Arc<State>,
+    route: &'static str,
+    public: bool,
+}
+
+impl Edge {
+    /// An edge around the resource of that path, for callers with a right to be here.
+    pub(crate) fn new(state: &Arc<State>, route: &'static str) -> Self {
+        Self { state: Arc::clone(state), route, public: false }
+    }
+
+    /// Lets callers without a token in as well.
+    pub(crate) fn public(mut self) -> Self {
+        self.public = true;
+        self
+    }
+}
+
+impl<S> Transform<S, ServiceRequest> for Edge
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Transform = EdgeService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(EdgeService { inner, state: Arc::clone(&self.state), route: self.route, public: self.public }))
+    }
+}
+
+/// The edge at work.
+pub(crate) struct EdgeService<S> {
+    inner: S,
+    state: Arc<State>,
+    route: &'static str,
+    public: bool,
+}
+
+impl<S> Service<ServiceRequest> for EdgeService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<BoxBody>, Error = Error> + 'static,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    actix_web::dev::forward_ready!(inner);
+
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let begun = Instant::now();
+        let now = self.state.board.clock().now();
+        let facts = Facts::of(req.head(), req.app_config().secure());
+        let id = RequestId::of(facts.request_id, now);
+        match self.state.policy.admit(&facts, self.public, now) {
+            Err(problem) => {
+                let response = req.into_response(sealed(problem.respond(id.as_str()), &id));
+                log(&response, &id, begun);
+                return ready(Ok(response)).boxed_local();
+            }
+            // Without tokens all callers are the same, and the handlers know them without a note.
+            Ok(caller) if self.state.policy.tokens.is_empty() => drop(caller),
+            Ok(caller) => drop(req.extensions_mut().insert(caller)),
+        }
+        let route = self.route;
+        let answer = AssertUnwindSafe(self.inner.call(req)).catch_unwind();
+        async move {
+            match answer.await {
+                Ok(Ok(response)) => {
+                    let mut response = as_problem(response, &id);
+                    seal(response.headers_mut(), &id);
+                    log(&response, &id, begun);
+                    Ok(response)
+                }
+                Ok(Err(error)) => {
+                    let status = error.as_response_error().status_code();
+                    debug!(request_id = id.as_str(), route, %error, "a request ended in an error");
+                    Err(answered(error, &of_status(status), &id))
+                }
+                Err(_) => {
+                    error!(request_id = id.as_str(), route, "the handler of a request panicked");
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    Err(answered(InternalError::new("panic", status).into(), &of_status(status), &id))
+                }
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// Makes a problem of an error that has another form.
+fn as_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let written = match response.response().error().and_then(|error| error.as_error::<Problem>()) {
+        Some(problem) => problem.respond(id.as_str()),
+        // Health answers 503 with its checks.
+        None if is_json(response.headers()) => return response,
+        None => of_status(status).respond(id.as_str()),
+    };
+    response.into_response(written)
+}
+
+/// The problem behind a status that came without one.
+fn of_status(status: StatusCode) -> Problem {
+    match Kind::of_status(status) {
+        Kind::Internal => Problem::internal(),
+        kind => Problem::new(kind, status.canonical_reason().unwrap_or("the request was refused").to_lowercase()),
+    }
+}
+
+/// An error that brings its whole answer along: middleware further out would pass it by without adding to it.
+fn answered(error: Error, problem: &Problem, id: &RequestId) -> Error {
+    InternalError::from_response(error, sealed(problem.respond(id.as_str()), id)).into()
+}
+
+fn sealed(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
+    seal(response.headers_mut(), id);
+    response
+}
+
+/// What every answer says.
+fn seal(headers: &mut HeaderMap, id: &RequestId) {
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+    const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+    headers.insert(REQUEST_ID, id.to_header());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
+/// One line for each request, without its body. Debug formatting escapes control characters.
+fn log(response: &ServiceResponse, id: &RequestId, begun: Instant) {
+    let request = response.request();
+    let (method, path, status) = (request.method(), request.path(), response.status().as_u16());
+    let micros = begun.elapsed().as_micros();
+    if status >= 500 {
+        info!(request_id = id.as_str(), ?method, ?path, status, micros, "request");
+    } else {
+        debug!(request_id = id.as_str(), ?method, ?path, status, micros, "request");
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads single members of the body from their JSON text. An error is what is wrong, with the value and the fix.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use callboard_tasks::{Json, RunAfter, Timestamp, check_name};
+use serde_json::Value;
+
+use super::members::shown;
+
+const MAX_TAGS: usize = 16;
+const MAX_METADATA: usize = 16 * 1024;
+const MAX_ARGS: usize = 256 * 1024;
+const MAX_DEPTH: usize = 64;
+
+/// Text, borrowed unless it holds an escape.
+pub(super) fn text(json: &str) -> Result<Cow<'_, str>, String> {
+    let plain = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|text| !text.contains('\\'));
+    match plain {
+        Some(text) => Ok(Cow::Borrowed(text)),
+        None => match serde_json::from_str(json) {
+            Ok(text) => Ok(Cow::Owned(text)),
+            Err(_) => Err(format!("is {}; give text", shown(json))),
+        },
+    }
+}
+
+/// A name of a task, queue or backend.
+pub(super) fn name(json: &str) -> Result<Cow<'_, str>, String> {
+    let name = text(json)?;
+    match check_name(&name) {
+        Ok(()) => Ok(name),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Arguments: an object or an array, checked for size and depth before anybody reads them.
+pub(super) fn args(json: &str) -> Result<&str, String> {
+    if !json.starts_with(['{', '[']) {
+        return Err(format!("is {}; give an object by parameter name or an array by position", shown(json)));
+    }
+    check_size(json, MAX_ARGS)?;
+    Ok(json)
+}
+
+/// Attached data: an object.
+pub(super) fn metadata(json: &str) -> Result<Json, String> {
+    if !json.starts_with('{') {
+        return Err(format!("is {}; give an object", shown(json)));
+    }
+    check_size(json, MAX_METADATA)?;
+    let value: Value = serde_json::from_str(json).map_err(|error| format!("cannot be read: {error}"))?;
+    Json::from_value(&value).map_err(|problem| problem.to_string())
+}
+
+fn check_size(json: &str, limit: usize) -> Result<(), String> {
+    if json.len() > limit {
+        let size = json.len();
+        return Err(format!("is {size} bytes long; at most {limit} are allowed, so store large data elsewhere and pass its key"));
+    }
+    match depth(json) {
+        depth if depth > MAX_DEPTH => Err(format!("is nested {depth} deep; at most {MAX_DEPTH} levels are allowed")),
+        _ => Ok(()),
+    }
+}
+
+/// How deep arrays and objects are nested in a JSON text.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A whole number of a range; `1.0` is one.
+fn whole(json: &str, least: i64, most: i64) -> Result<i64, String> {
+    let number = json.parse::<i64>().ok().or_else(|| {
+        let float: f64 = json.parse().ok()?;
+        // Up to 2^53 every whole number has its own float.
+        (float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0).then_some(float as i64)
+    });
+    match number {
+        Some(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("is {}; give a whole number between {least} and {most}", shown(json))),
+    }
+}
+
+/// -100 to 100.
+pub(super) fn priority(json: &str) -> Result<i64, String> {
+    whole(json, -100, 100)
+}
+
+/// At least 1.
+pub(super) fn max_attempts(json: &str) -> Result<u32, String> {
+    whole(json, 1, i64::from(i32::MAX)).map(|number| u32::try_from(number).expect("in its range"))
+}
+
+/// Milliseconds, at least 1 and at most a hundred years.
+pub(super) fn timeout(json: &str) -> Result<Duration, String> {
+    const CENTURY: i64 = 100 * 366 * 24 * 3600 * 1000;
+    whole(json, 1, CENTURY).map(|ms| Duration::from_millis(u64::try_from(ms).expect("in its range")))
+}
+
+/// A time, or a pause from now on.
+pub(super) fn when(json: &str, now: Timestamp) -> Result<RunAfter, String> {
+    let when = RunAfter::from(text(json)?.into_owned());
+    when.resolve(now)?;
+    Ok(when)
+}
+
+/// Labels.
+pub(super) fn tags(json: &str) -> Result<Vec<String>, String> {
+    let tags: Vec<String> =
+        serde_json::from_str(json).map_err(|_| format!("is {}; give an array of texts", shown(json)))?;
+    if tags.len() > MAX_TAGS {
+        return Err(format!("has {} tags; at most {MAX_TAGS} are allowed", tags.len()));
+    }
+    match tags.iter().find_map(|tag| check_name(tag).err().map(|problem| (tag, problem))) {
+        Some((tag, problem)) => Err(format!("holds {:?}, which {problem}", shown(tag))),
+        None => Ok(tags),
+    }
+}

@@ -1,0 +1,260 @@
+//! Problems: every error of every route, as `application/problem+json` (RFC 9457).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use callboard_tasks::Problem as FieldProblem;
+
+use crate::json::{self, Object};
+
+/// Declares the kinds of problems as one table: variant, slug, status, title, and a line of advice.
+macro_rules! kinds {
+    ($($kind:ident $slug:literal $status:literal $title:literal $advice:literal)*) => {
+        /// What kind of problem it is: the last part of its `type`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kind { $($kind,)* }
+
+        impl Kind {
+            /// All of them, by status.
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            const fn row(self) -> (&'static str, u16, &'static str, &'static str) {
+                match self { $(Self::$kind => ($slug, $status, $title, $advice),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    MalformedJson "malformed-json" 400 "The body is not JSON"
+        "Send one JSON object in UTF-8; the detail names the line and the column."
+    InvalidParameter "invalid-parameter" 400 "A parameter is not valid"
+        "The detail names the parameter or header and what it takes."
+    Unauthorized "unauthorized" 401 "A token is needed"
+        "Send `Authorization: Bearer tk_...` with a token of this server that has not expired."
+    InsufficientScope "insufficient-scope" 403 "The token does not allow this"
+        "Use a token with the scope that the detail names."
+    Csrf "csrf" 403 "The request comes from another site"
+        "Browsers may change things only from a page of this very origin; programs send a bearer token instead."
+    ReadOnly "read-only" 403 "This server only reads"
+        "It was started read-only; ask another one."
+    NotFound "not-found" 404 "There is no such thing"
+        "Check the path and the id; a task is only known to servers of the store that keeps it."
+    MethodNotAllowed "method-not-allowed" 405 "The method is not allowed here"
+        "The header `Allow` lists the methods of this path."
+    RequestTimeout "request-timeout" 408 "The body took too long"
+        "A body must arrive within 10 seconds and one more for each 64 KiB."
+    UniqueConflict "unique-conflict" 409 "An unfinished task has that unique key"
+        "Wait for the existing task, or ask for it to be returned or replaced."
+    InvalidTransition "invalid-transition" 409 "The task is in another phase"
+        "The detail names the phase; read the task again before asking for another change."
+    IdempotencyInProgress "idempotency-in-progress" 409 "The first request of that key is under way"
+        "Try again in a moment."
+    TaskFailed "task-failed" 409 "The task has no return value"
+        "It has finished without one; the task itself lists its errors."
+    Pruned "pruned" 410 "The task has ended and was removed"
+        "Results are kept for a time and then removed."
+    PreconditionFailed "precondition-failed" 412 "The task has changed"
+        "Read it again and repeat the change with its new version."
+    PayloadTooLarge "payload-too-large" 413 "The body is too large"
+        "Store large data elsewhere and pass its key."
+    UnsupportedMediaType "unsupported-media-type" 415 "The body is not of a type that this path takes"
+        "Send `Content-Type: application/json`, without a content encoding."
+    MisdirectedRequest "misdirected-request" 421 "This server does not answer for that host"
+        "Call it by a name that it was given: 127.0.0.1, [::1], localhost, or one of its configured hosts."
+    ValidationFailed "validation-failed" 422 "The request breaks a rule"
+        "`errors` lists each field at fault and what to write instead."
+    UnknownTask "unknown-task" 422 "There is no task of that name"
+        "`did_you_mean` lists names that are like it; GET /registry lists all."
+    UnknownBackend "unknown-backend" 422 "There is no backend of that alias"
+        "The detail lists those that are configured."
+    QueueNotAllowed "queue-not-allowed" 422 "The backend does not have that queue"
+        "Name one of its queues, or add the queue to its settings."
+    IdempotencyMismatch "idempotency-mismatch" 422 "That key belongs to another request"
+        "Use a new key for a new request."
+    RateLimited "rate-limited" 429 "Too many requests"
+        "Wait as long as `Retry-After` says."
+    QueueFull "queue-full" 503 "The backend has no room now"
+        "More calls wait than it takes; try again after `Retry-After` seconds."
+    Draining "draining" 503 "The server is shutting down"
+        "Nothing was enqueued; send it to another server, or again after `Retry-After` seconds."
+    StoreBusy "store-busy" 503 "The store is busy"
+        "Somebody else holds it; try again after `Retry-After` seconds."
+    StoreUnavailable "store-unavailable" 503 "The store does not answer"
+        "Try again after `Retry-After` seconds."
+    Internal "internal" 500 "Something went wrong inside"
+        "The log of the server has more under the id of this request."
+}
+
+impl Kind {
+    /// The last part of its `type`.
+    pub(crate) const fn slug(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The status of its answers.
+    pub(crate) fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().1).expect("the table holds statuses")
+    }
+
+    /// The same short words for every problem of this kind.
+    pub(crate) const fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    /// What to do about it.
+    pub(crate) const fn advice(self) -> &'static str {
+        self.row().3
+    }
+
+    /// The kind of that slug.
+    pub(crate) fn of_slug(slug: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.slug() == slug)
+    }
+
+    /// The kind of an answer that was made elsewhere (by the framework) with a status alone.
+    pub(crate) const fn of_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            401 => Self::Unauthorized,
+            403 => Self::Csrf,
+            404 => Self::NotFound,
+            405 => Self::MethodNotAllowed,
+            408 => Self::RequestTimeout,
+            413 => Self::PayloadTooLarge,
+            415 => Self::UnsupportedMediaType,
+            400..500 => Self::InvalidParameter,
+            503 => Self::StoreUnavailable,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// One problem, on its way to the client. The middleware writes it, because only it knows the request's id.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldProblem>,
+    did_you_mean: Vec<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is safe to show to whoever asked.
+    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        let inner = Inner { kind, detail: detail.into(), errors: Vec::new(), did_you_mean: Vec::new(), headers: Vec::new() };
+        let problem = Self(Box::new(inner));
+        match kind {
+            Kind::QueueFull | Kind::StoreBusy | Kind::RateLimited => problem.retry_after(1),
+            Kind::Draining | Kind::StoreUnavailable => problem.retry_after(5),
+            _ => problem,
+        }
+    }
+
+    /// Something that went wrong inside, of which the client learns nothing.
+    pub(crate) fn internal() -> Self {
+        Self::new(Kind::Internal, "the request could not be answered")
+    }
+
+    /// A parameter or header that is not valid.
+    pub(crate) fn parameter(name: &str, detail: impl fmt::Display) -> Self {
+        Self::new(Kind::InvalidParameter, format!("{name} {detail}"))
+    }
+
+    /// Fields that break rules; a queue that the backend does not have is a kind of its own.
+    pub(crate) fn fields(errors: Vec<FieldProblem>) -> Self {
+        let kind = match errors.as_slice() {
+            [only] if only.pointer == "#/queue" => Kind::QueueNotAllowed,
+            _ => Kind::ValidationFailed,
+        };
+        let detail = match errors.as_slice() {
+            [only] => format!("{} {}", only.pointer.trim_start_matches("#/").replace('/', "."), only.detail),
+            all => format!("{} fields break a rule", all.len()),
+        };
+        let mut problem = Self::new(kind, detail);
+        problem.0.errors = errors;
+        problem
+    }
+
+    /// Adds names that may have been meant.
+    pub(crate) fn did_you_mean(mut self, names: Vec<String>) -> Self {
+        self.0.did_you_mean = names;
+        self
+    }
+
+    /// Adds a header to its answer.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.push((name, value));
+        self
+    }
+
+    fn retry_after(self, seconds: u32) -> Self {
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// Its kind.
+    pub(crate) fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What is wrong with the fields of the request.
+    pub(crate) fn into_errors(self) -> Vec<FieldProblem> {
+        self.0.errors
+    }
+
+    /// Its answer, but for the headers that every answer has.
+    pub(crate) fn respond(&self, request_id: &str) -> HttpResponse {
+        let Inner { kind, detail, errors, did_you_mean, headers } = self.0.as_ref();
+        let mut body = Vec::with_capacity(256);
+        let mut object = Object::open(&mut body);
+        let uri = object.name("type");
+        uri.extend_from_slice(b"\"/problems/");
+        uri.extend_from_slice(kind.slug().as_bytes());
+        uri.push(b'"');
+        object.text("title", kind.title());
+        object.value("status", &kind.status().as_u16());
+        object.text("detail", detail);
+        object.text("request_id", request_id);
+        if !errors.is_empty() {
+            object.list("errors", errors, |out, error| {
+                let mut item = Object::open(out);
+                item.text("pointer", &error.pointer).text("detail", &error.detail);
+                item.close();
+            });
+        }
+        if !did_you_mean.is_empty() {
+            object.list("did_you_mean", did_you_mean, |out, name| json::write(out, name));
+        }
+        object.close();
+
+        let mut response = HttpResponse::build(kind.status());
+        response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        for (name, value) in headers {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        response.body(body)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.kind.slug(), self.0.detail)
+    }
+}
+
+/// Lets handlers return it; the answer proper is written by the middleware.
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.0.kind.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}

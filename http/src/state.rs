@@ -1,0 +1,66 @@
+//! What all handlers share.
+
+use std::time::Duration;
+
+use actix_web::{HttpMessage as _, HttpRequest};
+use callboard_actors::Callboard;
+use callboard_tasks::{JobId, TaskResult, WaitError, WaitFor};
+use futures::future::{Either, select};
+
+use crate::access::{Caller, Policy, TokenRing};
+use crate::config::{Guard, HttpConfig, Limits};
+
+/// How often a request that waits looks whether the board has begun to shut down.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A board with what its front end was told.
+pub(crate) struct State {
+    pub(crate) board: Callboard,
+    pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
+}
+
+impl State {
+    pub(crate) fn new(board: &Callboard, config: HttpConfig) -> Self {
+        let policy = Policy {
+            guard: config.guard,
+            hosts: config.hosts,
+            proxies: config.trusted_proxies,
+            tokens: TokenRing::new(config.tokens),
+            read_only: config.read_only,
+        };
+        Self { board: board.clone(), policy, limits: config.limits }
+    }
+
+    /// On whose behalf a request is answered. The middleware notes it only where callers differ; without its note
+    /// nobody is trusted there.
+    pub(crate) fn caller(&self, req: &HttpRequest) -> Caller {
+        match self.policy.guard {
+            _ if !self.policy.tokens.is_empty() => req.extensions().get().cloned().unwrap_or(Caller::Anybody),
+            Guard::Loopback => Caller::Local,
+            Guard::Application => Caller::Application,
+        }
+    }
+
+    /// Waits for a task, but not into the shutdown of the board: who still waited then would hold it up.
+    ///
+    /// `None` if it did not happen in time.
+    pub(crate) async fn wait(
+        &self,
+        id: JobId,
+        until: WaitFor,
+        timeout: Duration,
+    ) -> Result<Option<TaskResult>, callboard_tasks::Error> {
+        let draining = async {
+            while !self.board.is_draining() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let wait = self.board.wait(id, until, timeout);
+        match select(std::pin::pin!(wait), std::pin::pin!(draining)).await {
+            Either::Left((Ok(result), _)) => Ok(Some(result)),
+            Either::Left((Err(WaitError::Board(error)), _)) => Err(error),
+            Either::Left((Err(_), _)) | Either::Right(_) => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Durations and backoffs as options write them: `"1h30m"`, `"2s..10m"`.
+//!
+//! The grammar is that of `parse_duration` and `Backoff::parse` in the contract crate, which a macro cannot
+//! call: the crate depends on the macro. This file depends on the standard library alone, and the tests of that
+//! crate include it and hold the two against each other.
+
+use std::time::Duration;
+
+/// The pause between attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backoff {
+    /// The one of a bare `#[task]`.
+    Default,
+    /// The same each time.
+    Fixed(Duration),
+    /// From `first`, doubling, up to `most`.
+    Doubling {
+        /// The first pause.
+        first: Duration,
+        /// The longest.
+        most: Duration,
+    },
+}
+
+impl Backoff {
+    /// Reads `"30s"`, `"2s..10m"` or `"default"`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text == "default" {
+            return Ok(Self::Default);
+        }
+        let read = |part: &str| {
+            parse_duration(part).map_err(|problem| format!("{problem}; write \"30s\", \"2s..10m\" or \"default\""))
+        };
+        match text.split_once("..") {
+            None => Ok(Self::Fixed(read(text)?)),
+            Some((first, most)) => {
+                let (first, most) = (read(first)?, read(most)?);
+                if most < first {
+                    return Err(format!("the cap {most:?} is shorter than the first pause {first:?}"));
+                }
+                Ok(Self::Doubling { first, most })
+            }
+        }
+    }
+}
+
+/// Reads whole numbers, each with its unit, the larger units first.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    const UNITS: [(&str, u64); 6] =
+        [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    let wrong = || format!("{text:?} is not a duration");
+    let mut rest = text.trim();
+    let mut total: u64 = 0;
+    let mut smallest = u64::MAX;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .ok_or_else(|| format!("{text:?} is a duration without a unit; write \"{rest}s\" for seconds"))?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        if *ms >= smallest {
+            return Err(format!("{text:?} is not a duration: its units must go from large to small"));
+        }
+        smallest = *ms;
+        total = number
+            .checked_mul(*ms)
+            .and_then(|part| total.checked_add(part))
+            .ok_or_else(|| format!("{text:?} is too long a duration"))?;
+        rest = tail;
+    }
+    Ok(Duration::from_millis(total))
+}

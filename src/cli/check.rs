@@ -1,0 +1,72 @@
+//! `check`: are the settings in order? All that is wrong is said at once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::error::Error;
+use super::output::{self, plain};
+use crate::settings::{Settings, SettingsError, SettingsProblem};
+use crate::system::refuse_open_bind;
+
+/// Check the settings, and say everything that is wrong with them; leaves with 1 if anything is
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The settings file; else callboard.toml, if there is one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    ok: bool,
+    problems: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    place: &'a str,
+    key: &'a str,
+    detail: &'a str,
+}
+
+impl Check {
+    pub(super) fn run(&self) -> Result<ExitCode, Error> {
+        let (source, problems) = match Settings::find(self.config.as_deref()) {
+            Ok(settings) => (source(&settings), open_door(&settings).into_iter().collect()),
+            Err(SettingsError::Problems(problems)) => (String::new(), problems),
+            Err(error) => return Err(error.into()),
+        };
+        output::to_stdout(&if self.json { report(&problems) } else { page(&source, &problems) })?;
+        Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// What no single key is to blame for: a door that is open to the world.
+fn open_door(settings: &Settings) -> Option<SettingsProblem> {
+    let detail = refuse_open_bind(settings.http.bind, !settings.http.tokens.is_empty()).err()?;
+    Some(SettingsProblem { place: source(settings), key: "http.bind:".into(), detail })
+}
+
+fn source(settings: &Settings) -> String {
+    settings.file.as_ref().map_or_else(|| "the environment".into(), |file| file.display().to_string())
+}
+
+fn page(source: &str, problems: &[SettingsProblem]) -> String {
+    if problems.is_empty() {
+        return format!("the settings of {source} are in order\n");
+    }
+    problems.iter().map(|problem| format!("{}\n", plain(&problem.to_string()))).collect()
+}
+
+fn report(problems: &[SettingsProblem]) -> String {
+    let line = |problem: &'_ SettingsProblem| Line { place: &problem.place, key: &problem.key, detail: &problem.detail };
+    let report = Report { ok: problems.is_empty(), problems: problems.iter().map(line).collect() };
+    format!("{}\n", serde_json::to_string(&report).expect("texts have a JSON"))
+}

@@ -1,0 +1,169 @@
+//! The command line: `serve` and `check` read the settings, all other verbs speak HTTP with a running server.
+//!
+//! An embedding program offers the same command line for its own tasks:
+//!
+//! ```no_run
+//! fn main() -> std::process::ExitCode {
+//!     callboard::cli::main(callboard::Callboard::builder().memory())
+//! }
+//! ```
+
+mod check;
+mod client;
+mod durations;
+mod enqueue;
+mod error;
+mod jobs;
+mod ls;
+mod output;
+mod serve;
+mod show;
+mod signals;
+mod table;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use callboard_actors::Builder;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::error::Error;
+use self::output::Output;
+
+/// Runs the command line of this process for the tasks of `builder`, and gives the code to leave with:
+/// 0 all is well, 1 it failed, 2 it was called wrongly.
+///
+/// A settings file replaces what `builder` says about the backends it names.
+#[must_use]
+pub fn main(builder: Builder) -> ExitCode {
+    Program::new(builder).main()
+}
+
+/// A program that offers this command line.
+pub struct Program {
+    builder: Builder,
+    demo: Option<Demo>,
+    name: String,
+}
+
+type Demo = Box<dyn FnOnce(Builder) -> Builder>;
+
+impl Program {
+    /// A program whose `serve` starts the board of `builder`.
+    #[must_use]
+    pub fn new(builder: Builder) -> Self {
+        Self { builder, demo: None, name: "callboard".into() }
+    }
+
+    /// What `--demo` adds to the builder; it is also added where there is no settings file. Without this, the
+    /// program has no `--demo`.
+    #[must_use]
+    pub fn demo(mut self, demo: impl FnOnce(Builder) -> Builder + 'static) -> Self {
+        self.demo = Some(Box::new(demo));
+        self
+    }
+
+    /// Does what the arguments of this process say.
+    #[must_use]
+    pub fn main(self) -> ExitCode {
+        self.main_from(std::env::args_os())
+    }
+
+    fn main_from(mut self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        if let Some(name) = arguments.first().and_then(|path| Path::new(path).file_name()) {
+            self.name = name.to_string_lossy().into_owned();
+        }
+        let arguments = match Arguments::read(&self.name, arguments) {
+            Ok(arguments) => arguments,
+            // Help and version are such errors, too; a closed terminal is none of ours.
+            Err(error) => {
+                let _ = error.print();
+                return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            }
+        };
+        match self.run(arguments) {
+            Ok(code) => code,
+            Err(error) => error.report(),
+        }
+    }
+
+    fn run(self, arguments: Arguments) -> Result<ExitCode, Error> {
+        let name = self.name.clone();
+        match arguments.verb.unwrap_or(Verb::Serve(arguments.serve)) {
+            Verb::Serve(options) => self.serve(options),
+            Verb::Check(options) => options.run(),
+            Verb::Enqueue(options) => options.run(&name),
+            Verb::Ls(options) => options.run(&name),
+            Verb::Show(options) => options.run(&name),
+            Verb::Wait(options) => options.run(&name),
+            Verb::Cancel(options) => options.run(&name),
+        }
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program").field("name", &self.name).field("builder", &self.builder).finish_non_exhaustive()
+    }
+}
+
+/// Background tasks: enqueue calls, run them, keep their results.
+///
+/// Without a verb it serves.
+#[derive(Debug, Parser)]
+#[command(name = "callboard", version, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    serve: serve::Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Serve(serve::Serve),
+    Check(check::Check),
+    Enqueue(enqueue::Enqueue),
+    Ls(ls::Ls),
+    Show(show::Show),
+    Wait(jobs::Wait),
+    Cancel(jobs::Cancel),
+}
+
+impl Arguments {
+    fn read(name: &str, arguments: Vec<OsString>) -> Result<Self, clap::Error> {
+        let command = Self::command().bin_name(name);
+        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
+    }
+}
+
+/// What every verb has that speaks with a server.
+#[derive(Debug, clap::Args)]
+struct Server {
+    /// Where the server is
+    #[arg(long, env = "CALLBOARD_URL", default_value = "http://127.0.0.1:8000", hide_env_values = true)]
+    url: String,
+    /// A token of the server; on the command line other users of the machine can see it
+    #[arg(long, env = "CALLBOARD_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// Print the server's JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Server {
+    fn client(&self, program: &str) -> Result<client::Client, Error> {
+        client::Client::new(&self.url, self.token.as_deref(), program)
+    }
+
+    fn output(&self) -> Output {
+        Output { json: self.json }
+    }
+}

@@ -1,0 +1,84 @@
+//! `[http]`: where the front end listens, and who may come in.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use callboard_http::{HttpConfig, Network, Token};
+
+use super::section::Section;
+use super::tokens;
+use super::tree::Place;
+
+/// Where the front end listens unless told otherwise.
+const BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8000);
+
+/// Where the front end listens, and who may come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// The address to listen on; port 0 lets the system choose. Unless said: `127.0.0.1:8000`.
+    pub bind: SocketAddr,
+    /// The tokens of the file that `tokens_file` names; empty without one.
+    pub tokens: Vec<Token>,
+    /// Names in the Host header that are answered for besides the loopback ones.
+    pub hosts: Vec<String>,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        Self { bind: BIND, tokens: Vec::new(), hosts: Vec::new(), trusted_proxies: Vec::new() }
+    }
+}
+
+impl From<HttpSettings> for HttpConfig {
+    fn from(settings: HttpSettings) -> Self {
+        let HttpSettings { bind: _, tokens, hosts, trusted_proxies } = settings;
+        Self { tokens, hosts, trusted_proxies, ..Self::default() }
+    }
+}
+
+/// Reads the table; a file that it names stands in `folder` unless its path is absolute.
+pub(super) fn read(mut http: Section<'_>, folder: &Path) -> HttpSettings {
+    let mut settings = HttpSettings::default();
+    if let Some(bind) = http.read("bind", "127.0.0.1:8000", address) {
+        settings.bind = bind.value;
+    }
+    if let Some(file) = http.text("tokens_file", "tokens.toml") {
+        // A variable is set by somebody who stands in the working directory, not beside the settings file.
+        let path = if matches!(file.place, Place::Variable(_)) { PathBuf::from(&file.value) } else { folder.join(&file.value) };
+        settings.tokens = tokens::read(&http, &file, &path);
+    }
+    for name in http.texts("hosts", "[\"tasks.example.com\"]").unwrap_or_default() {
+        match host(&name.value) {
+            Ok(()) => settings.hosts.push(name.value),
+            Err(problem) => http.note(name.problem(problem)),
+        }
+    }
+    for proxy in http.texts("trusted_proxies", "[\"10.0.0.7\"]").unwrap_or_default() {
+        match proxy.value.parse::<Network>() {
+            Ok(network) => settings.trusted_proxies.push(network),
+            Err(problem) => http.note(proxy.problem(format!("is wrong: {problem}"))),
+        }
+    }
+    http.later("rate_limit");
+    http.finish();
+    settings
+}
+
+/// An address with its port; `localhost` is 127.0.0.1.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let written = text.trim();
+    let numeric = match written.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}"),
+        None => written.to_owned(),
+    };
+    numeric.parse().map_err(|_| format!("is {text:?}, no address with a port; write for example \"127.0.0.1:8000\""))
+}
+
+/// A name as it stands in a Host header, with or without a port.
+fn host(text: &str) -> Result<(), String> {
+    let wrong = || Err(format!("is {text:?}; write a name as in \"tasks.example.com\", with or without a port"));
+    let known = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    if text.is_empty() || !text.chars().all(known) { wrong() } else { Ok(()) }
+}

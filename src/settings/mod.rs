@@ -1,0 +1,240 @@
+//! The settings: a TOML file, the environment laid over it, and one walk that reports every problem at once.
+
+mod backend;
+#[cfg(feature = "http")]
+mod http;
+mod section;
+#[cfg(test)]
+mod tests;
+#[cfg(feature = "http")]
+mod tokens;
+mod tree;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use callboard_actors::{Builder, Configure};
+use callboard_tasks::check_name;
+
+pub use self::backend::{BackendKind, BackendSettings};
+#[cfg(feature = "http")]
+pub use self::http::HttpSettings;
+use self::section::{Problems, Section};
+use self::tree::{Place, Table};
+
+/// The file that is read where none is named.
+const FILE: &str = "callboard.toml";
+
+/// What a settings file and the environment say, checked.
+///
+/// Given to a builder with `.settings(..)`, they replace what the builder says about the backends they name, and
+/// leave the rest as it is. Each key can be given by a variable of the environment, which wins over the file:
+/// `CALLBOARD__TASKS__DEFAULT__BACKEND=memory` is `tasks.default.backend`; lists are written with commas.
+///
+/// ```toml
+/// required_tasks = ["shop.send_receipt"]   # refuse to start unless these are registered
+/// shutdown_grace = "25s"                   # how long a shutdown lets attempts run
+///
+/// [tasks.default]                          # the alias "default" must exist
+/// backend = "memory"                       # immediate | dummy | memory
+/// queues = ["default", "mail"]             # omitted: ["default"]; []: any name
+/// [tasks.default.options]
+/// workers = 2                              # worker actors, one thread each; default: cores
+/// concurrency = 100                        # attempts running at once
+/// lease = "3s"
+/// keep_successful = "7d"                   # finished jobs are kept as long
+/// keep_failed = "30d"
+/// keep_max = 100000                        # and at most so many of them
+///
+/// [http]
+/// bind = "127.0.0.1:8000"
+/// tokens_file = "tokens.toml"              # beside this file
+/// hosts = ["tasks.example.com"]            # what a Host header may say, beside the bind address
+/// trusted_proxies = ["10.0.0.7"]           # whose X-Forwarded-For is believed
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The file they were read from; `None` if there was none.
+    pub file: Option<PathBuf>,
+    /// The backends by alias; empty only where there is no file.
+    pub tasks: BTreeMap<String, BackendSettings>,
+    /// The full names of tasks without which the board must not start.
+    pub required_tasks: Vec<String>,
+    /// How long a shutdown lets attempts run; `None` is the board's own default, 25 s.
+    pub shutdown_grace: Option<Duration>,
+    /// The front end.
+    #[cfg(feature = "http")]
+    pub http: HttpSettings,
+}
+
+impl Settings {
+    /// The settings of this process: `file`, or `callboard.toml` in the working directory if there is one, and
+    /// the environment. Without either, the settings say nothing, and a builder stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] if a named file cannot be read, or with every problem of what was read.
+    pub fn find(file: Option<&Path>) -> Result<Self, SettingsError> {
+        let text = |text: OsString| text.to_string_lossy().into_owned();
+        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        match file {
+            Some(path) => Self::from_file(path, variables),
+            None if Path::new(FILE).exists() => Self::from_file(Path::new(FILE), variables),
+            None => Self::from_environment(variables),
+        }
+    }
+
+    /// The settings of this file with these variables laid over it.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] if the file cannot be read, or with every problem in it.
+    pub fn from_file(
+        path: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let unreadable = |source| SettingsError::Unreadable { path: path.to_owned(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let name = path.display().to_string();
+        let table = tree::read(&name, &text).map_err(SettingsError::Problems)?;
+        Self::walk(Some(path), table, variables)
+    }
+
+    /// The settings that these variables alone make.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError::Problems`] with every problem in them.
+    pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+        Self::walk(None, Table::new(), variables)
+    }
+
+    fn walk(
+        file: Option<&Path>,
+        mut table: Table,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, SettingsError> {
+        let problems: Problems = RefCell::new(tree::lay_over(&mut table, variables));
+        let place = match file {
+            Some(path) => Place::Whole(path.display().to_string().into()),
+            None => Place::Whole("the environment".into()),
+        };
+        let settings = read(file, Section::outermost(table, place, &problems));
+        let problems = problems.into_inner();
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError::Problems(problems)) }
+    }
+}
+
+/// What later versions read at the top of the file.
+const LATER: [&str; 5] = ["schedules", "mail", "templates", "csp", "http_request"];
+
+fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
+    let mut settings = Settings { file: file.map(Path::to_owned), ..Settings::default() };
+    settings.tasks = backends(&mut top, file.is_some());
+    for name in top.texts("required_tasks", "[\"shop.send_receipt\"]").unwrap_or_default() {
+        match check_name(&name.value) {
+            Ok(()) => settings.required_tasks.push(name.value),
+            Err(problem) => top.note(name.problem(problem)),
+        }
+    }
+    settings.shutdown_grace = top.duration("shutdown_grace", Duration::ZERO).map(|grace| grace.value);
+    #[cfg(feature = "http")]
+    {
+        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+        settings.http = top.section("http").map(|section| http::read(section, folder)).unwrap_or_default();
+    }
+    // A program without the front end may share the file with one that has it.
+    #[cfg(not(feature = "http"))]
+    top.pass_over("http");
+    for key in LATER {
+        top.later(key);
+    }
+    top.finish();
+    settings
+}
+
+fn backends(top: &mut Section<'_>, must_have_default: bool) -> BTreeMap<String, BackendSettings> {
+    const FIX: &str = "there must be a backend of this alias; write [tasks.default] and below it backend = \"memory\"";
+    let mut backends = BTreeMap::new();
+    let present = top.has("tasks");
+    let Some(mut tasks) = top.section("tasks") else {
+        if must_have_default && !present {
+            top.missing("tasks.default", FIX);
+        }
+        return backends;
+    };
+    if must_have_default && !tasks.has("default") {
+        tasks.missing("default", FIX);
+    }
+    for alias in tasks.names() {
+        let Some(section) = tasks.named_section(&alias) else { continue };
+        if let Err(problem) = check_name(&alias) {
+            section.note_self(format!("is an alias that {problem}"));
+        }
+        if let Some(backend) = backend::read(section) {
+            backends.insert(alias, backend);
+        }
+    }
+    backends
+}
+
+impl Configure for Settings {
+    fn configure(self, mut builder: Builder) -> Builder {
+        for (alias, backend) in self.tasks {
+            builder = builder.backend(alias, backend.into());
+        }
+        if let Some(grace) = self.shutdown_grace {
+            builder = builder.shutdown_grace(grace);
+        }
+        builder.required_tasks(self.required_tasks)
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("the settings file {} cannot be read", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Something in them is wrong: all of it.
+    #[error("{}", list(.0))]
+    Problems(Vec<SettingsProblem>),
+}
+
+/// One thing that is wrong in the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsProblem {
+    /// Where: the file with its line, or the name of the variable.
+    pub place: String,
+    /// The key with its tables, `tasks.default.options.lease`; empty where there is none.
+    pub key: String,
+    /// What is wrong with its value, and what to write instead.
+    pub detail: String,
+}
+
+impl fmt::Display for SettingsProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { place, key, detail } = self;
+        if key.is_empty() { write!(f, "{place}: {detail}") } else { write!(f, "{place}: {key} {detail}") }
+    }
+}
+
+fn list(problems: &[SettingsProblem]) -> String {
+    let lines: Vec<_> = problems.iter().map(|problem| format!("\n  {problem}")).collect();
+    match lines.len() {
+        1 => format!("the settings have a problem:{}", lines[0]),
+        n => format!("the settings have {n} problems:{}", lines.concat()),
+    }
+}

@@ -1,0 +1,150 @@
+//! The only place that joins the parts: a board, its settings and its front end become a running server.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use callboard_actors::{Builder, Callboard, ShutdownReport, StartError};
+use callboard_http::HttpConfig;
+pub use callboard_http::refuse_open_bind;
+use callboard_tasks::format_duration;
+use tracing::{info, warn};
+
+use crate::Settings;
+
+/// How long answers that are under way may take once the board has drained.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// A server that has started, as [`run`] announces it.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The address it listens on, with the port that the system chose.
+    pub address: SocketAddr,
+    /// Whether requests need a token; if not, it is open to its own machine.
+    pub has_tokens: bool,
+    /// The tasks that it can run, by full name.
+    pub tasks: Vec<&'static str>,
+}
+
+impl Started {
+    /// Where this machine reaches it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let ip = match self.address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.address.port()))
+    }
+}
+
+/// Why a server did not start, or ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The address is open to other machines, and there are no tokens.
+    #[error("{0}")]
+    OpenBind(String),
+    /// The address is not to be had.
+    #[error("{address} cannot be listened on{}", in_use(.source))]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The board did not start.
+    #[error("the board does not start")]
+    Start(#[from] StartError),
+    /// The front end failed.
+    #[error("the front end failed")]
+    Http(#[source] io::Error),
+}
+
+fn in_use(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ": another program does already; choose another address with --bind",
+        _ => "",
+    }
+}
+
+/// Runs a server: the board of `builder`, as the settings say, behind the front end. Returns after `shutdown` has
+/// ended and everything has stopped in good order: while running attempts get their time, the front end still
+/// answers questions and refuses new calls; then it closes.
+///
+/// It must be awaited in an actix system, for instance in `actix_web::rt::System::new().block_on(..)`.
+///
+/// # Errors
+///
+/// [`RunError`]; nothing is left running then.
+pub async fn run(
+    builder: Builder,
+    settings: Settings,
+    announce: impl FnOnce(&Started),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let has_tokens = !settings.http.tokens.is_empty();
+    // The door first: without it, no job should have been started for nothing.
+    let listener = listen(settings.http.bind, has_tokens)?;
+    let address = listener.local_addr().map_err(RunError::Http)?;
+    let config = HttpConfig { shutdown_timeout: LAST_ANSWERS, ..settings.http.clone().into() };
+    if let Some(file) = &settings.file {
+        info!("settings read from {}", file.display());
+    }
+    let board = builder.settings(settings).start().await?;
+    let served = serve(&board, config, listener, || announce(&started(&board, address, has_tokens)), shutdown).await;
+    // A front end that broke down is no reason to break off what runs.
+    drain(&board).await;
+    let handle = served?;
+    handle.stop(true).await;
+    info!("front end closed");
+    Ok(())
+}
+
+fn listen(address: SocketAddr, has_tokens: bool) -> Result<TcpListener, RunError> {
+    refuse_open_bind(address, has_tokens).map_err(RunError::OpenBind)?;
+    TcpListener::bind(address).map_err(|source| RunError::Bind { address, source })
+}
+
+fn started(board: &Callboard, address: SocketAddr, has_tokens: bool) -> Started {
+    Started { address, has_tokens, tasks: board.registry().iter().map(|task| task.name).collect() }
+}
+
+/// Serves until `shutdown`; the front end goes on until its handle stops it.
+async fn serve(
+    board: &Callboard,
+    config: HttpConfig,
+    listener: TcpListener,
+    announce: impl FnOnce(),
+    shutdown: impl Future<Output = ()>,
+) -> Result<ServerHandle, RunError> {
+    let server = callboard_http::server(board.clone(), config, listener).map_err(RunError::Http)?;
+    let handle = server.handle();
+    let mut server = actix_web::rt::spawn(server);
+    announce();
+    tokio::select! {
+        () = shutdown => Ok(handle),
+        ended = &mut server => Err(RunError::Http(match ended {
+            Ok(Err(error)) => error,
+            Ok(Ok(())) => io::Error::other("it ended without being told to"),
+            Err(error) => io::Error::other(error),
+        })),
+    }
+}
+
+/// Lets what runs end, and says how it went.
+async fn drain(board: &Callboard) {
+    let running: usize = board.health().await.backends.iter().map(|backend| backend.running).sum();
+    info!("draining: no more calls are taken, {running} attempts are running");
+    let before = std::time::Instant::now();
+    let ShutdownReport { finished, handed_back, abandoned } = board.shutdown().await;
+    let took = format_duration(before.elapsed());
+    info!("drained in {took}: {finished} attempts finished, {handed_back} jobs handed back");
+    if abandoned > 0 {
+        warn!("{abandoned} attempts did not stop in time and were abandoned");
+    }
+}
