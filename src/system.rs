@@ -122,7 +122,7 @@ async fn serve(
     announce: impl FnOnce(),
     shutdown: impl Future<Output = ()>,
 ) -> Result<ServerHandle, RunError> {
-    let server = callboard_http::server(board.clone(), config, listener).map_err(RunError::Http)?;
+    let server = callboard_http::server(board, config, listener).map_err(RunError::Http)?;
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
     announce();

@@ -144,7 +144,8 @@ impl Builder {
         let (mut gates, mut dummies) = (Vec::<Arc<dyn Gate>>::new(), BTreeMap::new());
         let mut queues = Vec::new();
         for (alias, backend) in self.backends {
-            let info = BackendInfo { supports: backend.supports(), queues: backend.queues.clone(), alias: alias.clone() };
+            let info =
+                BackendInfo { supports: backend.supports(), queues: backend.queues.clone(), alias: alias.clone() };
             let gate: Arc<dyn Gate> = match backend.kind {
                 Kind::Immediate => Arc::new(ImmediateGate::new(info, Arc::clone(&hub))),
                 Kind::Dummy => {

@@ -134,7 +134,12 @@ impl CustomGate {
     }
 
     /// Asks the actor. The question goes on if the asker is dropped: actix would skip it without a word.
-    fn ask<M, T, E>(&self, recipient: Option<&Recipient<M>>, message: M, what: &'static str) -> BoxFuture<'static, Result<T, E>>
+    fn ask<M, T, E>(
+        &self,
+        recipient: Option<&Recipient<M>>,
+        message: M,
+        what: &'static str,
+    ) -> BoxFuture<'static, Result<T, E>>
     where
         M: Message<Result = Result<T, E>> + Send + 'static,
         T: Send + 'static,

@@ -115,8 +115,11 @@ impl Callboard {
         for (n, call) in calls.iter().enumerate() {
             let at = |problem: Problem| Problem::new(format!("#/tasks/{n}{}", &problem.pointer[1..]), problem.detail);
             if call.backend() != gate.info().alias {
-                let detail = format!("is {:?}, but the first call goes to {:?}; one transaction has one backend",
-                    call.backend(), gate.info().alias);
+                let detail = format!(
+                    "is {:?}, but the first call goes to {:?}; one transaction has one backend",
+                    call.backend(),
+                    gate.info().alias
+                );
                 return Err(InvalidTask::new(call.task(), format!("#/tasks/{n}/backend"), detail).into());
             }
             validate(call, gate.info(), self.0.hub.clock.now()).map_err(|invalid| InvalidTask {
@@ -194,9 +197,10 @@ impl Callboard {
     ) -> Result<(Vec<TaskResult>, Option<JobId>), Error> {
         let gate = self.0.gate(alias)?;
         let listing = gate.list(filter, page).await?;
-        let results = listing.jobs.into_iter().map(|job| {
-            self.wrap(Snapshot { backend: Arc::clone(gate.alias()), job, duplicate: false })
-        });
+        let results = listing
+            .jobs
+            .into_iter()
+            .map(|job| self.wrap(Snapshot { backend: Arc::clone(gate.alias()), job, duplicate: false }));
         Ok((results.collect::<Result<_, _>>()?, listing.next))
     }
 
@@ -431,9 +435,10 @@ fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
     let unknown = given.keys().filter(|name| !known.contains(&name.as_str())).map(|name| {
         Problem::new(format!("#/args/{name}"), format!("is not a parameter; there are {}", known.join(", ")))
     });
-    let missing = parameters.iter().filter(|p| p.required && !given.contains_key(&p.name)).map(|p| {
-        Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name))
-    });
+    let missing = parameters
+        .iter()
+        .filter(|p| p.required && !given.contains_key(&p.name))
+        .map(|p| Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name)));
     let problems: Vec<_> = unknown.chain(missing).collect();
     if !problems.is_empty() {
         return Err(InvalidTask { task: task.name.clone(), problems }.into());

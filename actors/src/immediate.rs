@@ -6,8 +6,8 @@ use std::task::Poll;
 
 use actix_rt::{Arbiter, ArbiterHandle};
 use callboard_tasks::{
-    AnyCall, BackendInfo, Board, CancelReason, Cancellation, Ending, Error, EventKind, Failure, FailureKind, Job,
-    Json, Move, Run, Snapshot, Supports, TaskContext, WorkerId, resolve,
+    AnyCall, BackendInfo, Board, CancelReason, Cancellation, Ending, Error, EventKind, Failure, FailureKind, Job, Json,
+    Move, Run, Snapshot, Supports, TaskContext, WorkerId, resolve,
 };
 use futures::future::{BoxFuture, FutureExt, LocalBoxFuture, poll_fn};
 use parking_lot::Mutex;

@@ -26,6 +26,7 @@ pub(crate) fn read(backend: &str, cursor: &str) -> Option<JobId> {
 /// Tells a cursor from a text that was cut, mistyped or meant for another backend.
 fn check(backend: &str, id: JobId) -> u16 {
     let bytes = backend.bytes().chain(id.as_u128().to_be_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash =
+        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     u16::try_from(hash >> 48).expect("sixteen bits are left")
 }

@@ -22,8 +22,9 @@ impl<'a> Known<'a> {
     pub(crate) fn has(&self, version: u64) -> bool {
         let tag = format!("\"{version}\"");
         let values = self.headers.get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(str::trim).any(|known| {
-            known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag
-        })
+        values
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
     }
 }

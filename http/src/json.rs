@@ -90,15 +90,12 @@ impl<'a> Object<'a> {
 
 /// Writes what serde can write.
 pub(crate) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    serde_json::to_writer(out, value).expect("texts, numbers and lists of them have a JSON and a Vec takes every write");
+    serde_json::to_writer(out, value)
+        .expect("texts, numbers and lists of them have a JSON and a Vec takes every write");
 }
 
 /// Writes a list, each item by `item`.
-pub(crate) fn list<T>(
-    out: &mut Vec<u8>,
-    items: impl IntoIterator<Item = T>,
-    mut item: impl FnMut(&mut Vec<u8>, T),
-) {
+pub(crate) fn list<T>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>, mut item: impl FnMut(&mut Vec<u8>, T)) {
     out.push(b'[');
     for (n, value) in items.into_iter().enumerate() {
         if n > 0 {

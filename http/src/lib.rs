@@ -1,1 +1,38 @@
-//! stub
+//! The front end of Callboard: enqueue by `POST /enqueue`, poll by `GET /tasks/{id}`.
+//!
+//! [`routes()`] mounts it in an actix-web application of your own; [`server()`] is a server of its own. Every error
+//! is `application/problem+json`, every answer has an `X-Request-Id`, and without tokens nobody but programs of
+//! this machine gets in.
+//!
+//! Where to read on: [`HttpConfig`] (what can be told), [`Token`] and [`Scope`] (who may do what).
+
+mod access;
+mod body;
+mod config;
+mod cursor;
+mod edge;
+mod enqueue;
+mod etag;
+mod health;
+mod json;
+mod links;
+mod list;
+mod prefer;
+mod problem;
+mod query;
+mod refusal;
+mod registry;
+mod request_id;
+mod routes;
+mod server;
+mod state;
+mod task_json;
+mod tasks;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Network, Scope, Token};
+pub use config::{Guard, HttpConfig, Limits};
+pub use routes::{routes, routes_with};
+pub use server::{refuse_open_bind, server};

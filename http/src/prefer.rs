@@ -10,7 +10,8 @@ pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// How long the client would wait, cut to `longest`; zero if it says nothing. What is malformed is ignored, as
 /// preferences are.
 pub(crate) fn wait(headers: &HeaderMap, longest: Duration) -> Duration {
-    let preferences = headers.get_all(PREFER).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let preferences =
+        headers.get_all(PREFER).filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     preferences.filter_map(wait_of).next().map_or(Duration::ZERO, |wait| wait.min(longest))
 }
 

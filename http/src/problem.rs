@@ -116,7 +116,7 @@ impl Kind {
     }
 
     /// The kind of an answer that was made elsewhere (by the framework) with a status alone.
-    pub(crate) const fn of_status(status: StatusCode) -> Self {
+    pub(crate) fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::Unauthorized,
             403 => Self::Csrf,
@@ -148,7 +148,8 @@ struct Inner {
 impl Problem {
     /// A problem of this kind; `detail` is safe to show to whoever asked.
     pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        let inner = Inner { kind, detail: detail.into(), errors: Vec::new(), did_you_mean: Vec::new(), headers: Vec::new() };
+        let inner =
+            Inner { kind, detail: detail.into(), errors: Vec::new(), did_you_mean: Vec::new(), headers: Vec::new() };
         let problem = Self(Box::new(inner));
         match kind {
             Kind::QueueFull | Kind::StoreBusy | Kind::RateLimited => problem.retry_after(1),
@@ -229,7 +230,7 @@ impl Problem {
             });
         }
         if !did_you_mean.is_empty() {
-            object.list("did_you_mean", did_you_mean, |out, name| json::write(out, name));
+            object.list("did_you_mean", did_you_mean, json::write);
         }
         object.close();
 

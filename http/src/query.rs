@@ -17,7 +17,8 @@ impl Query {
             return Ok(Self::default());
         }
         let pairs = web::Query::<Vec<(String, String)>>::from_query(req.query_string());
-        let pairs = pairs.map_err(|error| Problem::parameter("the query", format!("cannot be read: {error}")))?.into_inner();
+        let pairs =
+            pairs.map_err(|error| Problem::parameter("the query", format!("cannot be read: {error}")))?.into_inner();
         for (n, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 return Err(unknown(name, known));
@@ -40,7 +41,12 @@ impl Query {
     }
 
     /// The value of a parameter as something that text can be read as.
-    pub(crate) fn parse<T>(&self, name: &str, read: impl FnOnce(&str) -> Option<T>, takes: &str) -> Result<Option<T>, Problem> {
+    pub(crate) fn parse<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+        takes: &str,
+    ) -> Result<Option<T>, Problem> {
         match self.get(name) {
             None => Ok(None),
             Some(value) => match read(value) {

@@ -119,11 +119,13 @@ impl Expansion<'_> {
         let serde = quote!(#at::serde).to_string().replace(' ', "");
         let fields = self.stored().enumerate().map(|(n, argument)| {
             let (name, ty) = (&argument.name, generic(n));
+            let store = quote!(#at::StorableArgument::store).to_string();
+            let restore = quote!(#at::StorableArgument::restore).to_string();
             let default = argument.is_optional().then(|| {
                 let default = quote!(<#ty as #at::DefaultArgumentOf<__CallboardTask, #n>>::value).to_string();
-                quote!(#[serde(default = #default)])
+                quote!(default = #default)
             });
-            quote!(#default #name: #ty,)
+            quote!(#[serde(serialize_with = #store, deserialize_with = #restore, #default)] #name: #ty,)
         });
         let generics = self.stored().enumerate().map(|(n, argument)| {
             let ty = generic(n);
@@ -213,6 +215,8 @@ impl Expansion<'_> {
         let requires = self.requires();
         let run = self.run();
         let stored = self.stored_type();
+        let checks = self.stored().enumerate();
+        let checks = checks.map(|(n, Argument { ty, .. })| quote!(#at::check_argument::<#ty, __CallboardTask, #n>));
         quote! {
             static __CALLBOARD_DEFINITION: #at::TaskDefinition = #at::TaskDefinition {
                 name: #name,
@@ -222,11 +226,11 @@ impl Expansion<'_> {
                 options: #options,
                 source: #at::Source { file: ::core::file!(), line: ::core::line!() },
                 requires: #requires,
-                bind: |args| #at::bind::<#stored>(&__CALLBOARD_DEFINITION, args),
+                bind: |args| #at::bind::<#stored>(&__CALLBOARD_DEFINITION, &[#(#checks),*], args),
                 run: #run,
             };
 
-            impl #at::Task for #marker {
+            impl #at::Marker for #marker {
                 #output
                 const NAME: &'static ::core::primitive::str = #name;
                 fn definition() -> &'static #at::TaskDefinition {

@@ -37,10 +37,10 @@ impl<'a> Returns<'a> {
         let span = self.span();
         match self {
             Self::Unit => quote!(
-                type Output = ();
+                type Returned = ();
             ),
-            Self::Value(ty) => quote_spanned!(span=> type Output = #ty;),
-            Self::Result(ty) => quote_spanned!(span=> type Output = <#ty as #at::ReturnsResult>::Output;),
+            Self::Value(ty) => quote_spanned!(span=> type Returned = #ty;),
+            Self::Result(ty) => quote_spanned!(span=> type Returned = <#ty as #at::ReturnsResult>::Output;),
         }
     }
 

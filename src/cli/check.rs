@@ -66,7 +66,7 @@ fn page(source: &str, problems: &[SettingsProblem]) -> String {
 }
 
 fn report(problems: &[SettingsProblem]) -> String {
-    let line = |problem: &'_ SettingsProblem| Line { place: &problem.place, key: &problem.key, detail: &problem.detail };
-    let report = Report { ok: problems.is_empty(), problems: problems.iter().map(line).collect() };
+    let lines = problems.iter().map(|SettingsProblem { place, key, detail }| Line { place, key, detail });
+    let report = Report { ok: problems.is_empty(), problems: lines.collect() };
     format!("{}\n", serde_json::to_string(&report).expect("texts have a JSON"))
 }

@@ -48,7 +48,7 @@ pub(super) struct Enqueue {
     #[arg(long, value_parser = seconds, value_name = "SECS", num_args = 0..=1)]
     wait: Option<Option<Duration>>,
     #[command(flatten)]
-    server: Server,
+    pub(super) server: Server,
 }
 
 /// The body of `POST /enqueue`.
@@ -77,14 +77,14 @@ impl Enqueue {
         let answer = client.post(&["enqueue"], Some(self.body()?))?;
         let task: TaskView = answer.read()?;
         let Some(timeout) = self.wait else {
-            self.server.output().answer(&answer, || {
+            self.server.print(&answer, || {
                 let earlier = if task.deduplicated { "an earlier call, " } else { "" };
                 format!("{earlier}{}", line(&task))
             })?;
             return Ok(ExitCode::SUCCESS);
         };
         let (answer, task) = if task.is_finished { (answer, task) } else { until_finished(&client, task.id, timeout)? };
-        self.server.output().answer(&answer, || line(&task))?;
+        self.server.print(&answer, || line(&task))?;
         Ok(code(&task))
     }
 

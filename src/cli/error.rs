@@ -42,13 +42,18 @@ pub(super) enum Error {
 }
 
 impl Error {
-    /// Says it on stderr, with the chain of its causes, and gives the code to leave with.
-    pub(super) fn report(&self) -> ExitCode {
+    /// Says it on stderr, with the chain of its causes, and gives the code to leave with. A program that asked for
+    /// JSON also gets the problem that the server stated.
+    pub(super) fn report(&self, json: bool) -> ExitCode {
         if let Self::Output(error) = self
             && error.kind() == io::ErrorKind::BrokenPipe
         {
             // Whoever read the output has seen enough: `callboard ls | head`.
             return ExitCode::SUCCESS;
+        }
+        if let (true, Self::Refused(refusal)) = (json, self) {
+            // stderr says the same; that it is read is not certain in either place.
+            let _ = output::to_stdout(&format!("{}\n", refusal.text.trim_end()));
         }
         let mut text = format!("{}: {}\n", output::red("error"), plain(&self.to_string()));
         let mut cause = self.source();

@@ -26,13 +26,13 @@ pub(super) struct Wait {
     #[arg(long, value_parser = seconds, value_name = "SECS")]
     timeout: Option<Duration>,
     #[command(flatten)]
-    server: Server,
+    pub(super) server: Server,
 }
 
 impl Wait {
     pub(super) fn run(&self, program: &str) -> Result<ExitCode, Error> {
         let (answer, task) = until_finished(&self.server.client(program)?, self.id, self.timeout)?;
-        self.server.output().answer(&answer, || line(&task))?;
+        self.server.print(&answer, || line(&task))?;
         Ok(code(&task))
     }
 }
@@ -44,14 +44,14 @@ pub(super) struct Cancel {
     #[arg(value_name = "ID")]
     id: JobId,
     #[command(flatten)]
-    server: Server,
+    pub(super) server: Server,
 }
 
 impl Cancel {
     pub(super) fn run(&self, program: &str) -> Result<ExitCode, Error> {
         let answer = self.server.client(program)?.post(&["tasks", &self.id.to_string(), "cancel"], None)?;
         let task: TaskView = answer.read()?;
-        self.server.output().answer(&answer, || {
+        self.server.print(&answer, || {
             let asked = if task.is_finished { "" } else { "  it was asked to stop" };
             format!("{}  {}  {}{asked}\n", task.id, plain(&task.task), phase(&task.phase))
         })?;

@@ -51,7 +51,7 @@ pub(super) struct Ls {
     #[arg(long)]
     cursor: Option<String>,
     #[command(flatten)]
-    server: Server,
+    pub(super) server: Server,
 }
 
 #[derive(Debug, Deserialize)]
@@ -64,7 +64,7 @@ impl Ls {
     pub(super) fn run(&self, program: &str) -> Result<ExitCode, Error> {
         let answer = self.server.client(program)?.get(&["tasks"], &self.query(), Duration::ZERO)?;
         let list: List = answer.read()?;
-        self.server.output().answer(&answer, || page(&list, Clock::system().now()))?;
+        self.server.print(&answer, || page(&list, Clock::system().now()))?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -27,6 +27,7 @@ mod tests;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -34,7 +35,6 @@ use callboard_actors::Builder;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::error::Error;
-use self::output::Output;
 
 /// Runs the command line of this process for the tasks of `builder`, and gives the code to leave with:
 /// 0 all is well, 1 it failed, 2 it was called wrongly.
@@ -88,16 +88,17 @@ impl Program {
                 return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
             }
         };
+        let json = arguments.verb.as_ref().is_some_and(Verb::prints_json);
         match self.run(arguments) {
             Ok(code) => code,
-            Err(error) => error.report(),
+            Err(error) => error.report(json),
         }
     }
 
     fn run(self, arguments: Arguments) -> Result<ExitCode, Error> {
         let name = self.name.clone();
         match arguments.verb.unwrap_or(Verb::Serve(arguments.serve)) {
-            Verb::Serve(options) => self.serve(options),
+            Verb::Serve(options) => self.serve(&options),
             Verb::Check(options) => options.run(),
             Verb::Enqueue(options) => options.run(&name),
             Verb::Ls(options) => options.run(&name),
@@ -137,6 +138,19 @@ enum Verb {
     Cancel(jobs::Cancel),
 }
 
+impl Verb {
+    fn prints_json(&self) -> bool {
+        match self {
+            Self::Serve(_) | Self::Check(_) => false,
+            Self::Enqueue(verb) => verb.server.json,
+            Self::Ls(verb) => verb.server.json,
+            Self::Show(verb) => verb.server.json,
+            Self::Wait(verb) => verb.server.json,
+            Self::Cancel(verb) => verb.server.json,
+        }
+    }
+}
+
 impl Arguments {
     fn read(name: &str, arguments: Vec<OsString>) -> Result<Self, clap::Error> {
         let command = Self::command().bin_name(name);
@@ -163,7 +177,8 @@ impl Server {
         client::Client::new(&self.url, self.token.as_deref(), program)
     }
 
-    fn output(&self) -> Output {
-        Output { json: self.json }
+    /// Prints an answer of the server: as it is, or as `human` tells it.
+    fn print(&self, answer: &client::Answer, human: impl FnOnce() -> String) -> io::Result<()> {
+        output::to_stdout(&if self.json { format!("{}\n", answer.text.trim_end()) } else { human() })
     }
 }

@@ -1,26 +1,10 @@
-//! What verbs print: tables for people, the server's JSON for programs.
+//! What a terminal may be shown, and where it goes.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use callboard_tasks::Phase;
-
-use super::client::Answer;
-
-/// How a verb prints.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Output {
-    /// The server's JSON instead of text for people.
-    pub(super) json: bool,
-}
-
-impl Output {
-    /// Prints an answer of the server: as it is, or as `human` tells it.
-    pub(super) fn answer(self, answer: &Answer, human: impl FnOnce() -> String) -> io::Result<()> {
-        if self.json { to_stdout(&format!("{}\n", answer.text.trim_end())) } else { to_stdout(&human()) }
-    }
-}
 
 /// Writes to stdout; colours are left out unless a terminal shows them.
 pub(super) fn to_stdout(text: &str) -> io::Result<()> {

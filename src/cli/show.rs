@@ -18,7 +18,7 @@ pub(super) struct Show {
     #[arg(value_name = "ID")]
     id: JobId,
     #[command(flatten)]
-    server: Server,
+    pub(super) server: Server,
 }
 
 impl Show {
@@ -26,7 +26,7 @@ impl Show {
         let client = self.server.client(program)?;
         let answer = client.get(&["tasks", &self.id.to_string()], &[], Duration::ZERO)?;
         let task: TaskView = answer.read()?;
-        self.server.output().answer(&answer, || page(&task, Clock::system().now()))?;
+        self.server.print(&answer, || page(&task, Clock::system().now()))?;
         Ok(std::process::ExitCode::SUCCESS)
     }
 }
@@ -61,7 +61,7 @@ pub(super) fn page(task: &TaskView, now: Timestamp) -> String {
     if !task.tags.is_empty() {
         line("tags", plain(&task.tags.join(", ")));
     }
-    if let Some(metadata) = &task.metadata {
+    if let Some(metadata) = task.metadata.as_ref().filter(|metadata| metadata.get() != "{}") {
         line("metadata", plain(metadata.get()));
     }
     if let Some(worker) = task.worker_ids.last() {

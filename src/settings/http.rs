@@ -73,7 +73,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
         Some(port) => format!("127.0.0.1:{port}"),
         None => written.to_owned(),
     };
-    numeric.parse().map_err(|_| format!("is {text:?}, no address with a port; write for example \"127.0.0.1:8000\""))
+    numeric.parse().map_err(|_| format!("{text:?} is no address with a port; write for example \"127.0.0.1:8000\""))
 }
 
 /// A name as it stands in a Host header, with or without a port.

@@ -24,6 +24,8 @@ use callboard_tasks::check_name;
 pub use self::backend::{BackendKind, BackendSettings};
 #[cfg(feature = "http")]
 pub use self::http::HttpSettings;
+#[cfg(feature = "cli")]
+pub(crate) use self::http::address;
 use self::section::{Problems, Section};
 use self::tree::{Place, Table};
 

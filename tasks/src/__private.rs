@@ -1,20 +1,22 @@
 //! What the expansion of `#[task]` refers to. Not for people, and not covered by the promise of stable versions.
 #![allow(missing_docs, reason = "for the macro alone")]
 
+mod bind;
+
 use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserializer, Serialize, Serializer};
 
 pub use futures::future::LocalBoxFuture;
 pub use inventory;
 pub use serde;
 
+pub use self::bind::{CheckArgument, bind, check_argument};
 pub use crate::{
     Backoff, Call, Data, DataKey, Failure, FromTask, InvalidTask, Json, Parameter, Run, Source, Task, TaskArg,
     TaskContext, TaskDefinition, TaskOptions, TaskOutput,
 };
-use crate::{BoxError, FailureKind, Problem, Stop};
+use crate::{BoxError, FailureKind, Stop};
 
 /// A task that the linker has kept.
 #[derive(Debug)]
@@ -22,12 +24,37 @@ pub struct Registered(pub &'static TaskDefinition);
 
 inventory::collect!(Registered);
 
+/// What can be stored as an argument: the same types as [`TaskArg`].
+///
+/// Serde's traits are not among its supertraits, for the compiler would name those, once for each, and not say
+/// what they are needed for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a task argument: it is stored as JSON, so it must implement `Serialize` and `DeserializeOwned`",
+    label = "not an argument",
+    note = "for a type of your own, write `#[derive(serde::Serialize, serde::Deserialize)]`",
+    note = "to receive it from application data instead, write `Data<{Self}>` or mark the parameter `#[inject]`"
+)]
+pub trait StorableArgument: Sized + 'static {
+    fn store<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error>;
+    fn restore<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: TaskArg> StorableArgument for T {
+    fn store<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.serialize(to)
+    }
+
+    fn restore<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::deserialize(from)
+    }
+}
+
 /// That a type is the `N`-th argument of the task for which the type `T` stands.
 ///
 /// A type that cannot be stored breaks this in one place, where it is implemented, so that the compiler says it once
-/// and points at the parameter. All else in an expansion is generic over this trait and may take `TaskArg` for
-/// granted.
-pub trait ArgumentOf<T, const N: usize>: TaskArg {}
+/// and points at the parameter. All else in an expansion is generic over this trait and takes it for granted.
+pub trait ArgumentOf<T, const N: usize>: StorableArgument {}
 
 /// An argument that a call may leave out.
 pub trait DefaultArgumentOf<T, const N: usize>: ArgumentOf<T, N> {
@@ -64,9 +91,47 @@ impl IntoFailure for Stop {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<BoxError>> IntoFailure for E {
     fn into_failure(self) -> Failure {
         Failure::new(FailureKind::Error, self)
+    }
+}
+
+/// What can be stored as a return value: the same types as [`TaskOutput`], and set apart for the same reason as
+/// [`StorableArgument`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the return value of a task: it is stored as JSON, so it must implement `Serialize` and `DeserializeOwned`",
+    label = "not a return value",
+    note = "return `()` or a value of your own with `#[derive(serde::Serialize, serde::Deserialize)]`, alone or in a `Result`"
+)]
+pub trait StorableOutput: Sized {
+    type Itself: TaskOutput;
+    fn to_json(&self) -> Result<Json, Failure>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: TaskOutput> StorableOutput for T {
+    type Itself = T;
+
+    fn to_json(&self) -> Result<Json, Failure> {
+        Ok(Json::from_value(self)?)
+    }
+}
+
+/// What an expansion says of its marker type; that it is a [`Task`] follows.
+pub trait Marker: Sized + 'static {
+    type Returned: StorableOutput;
+    const NAME: &'static str;
+    fn definition() -> &'static TaskDefinition;
+}
+
+impl<M: Marker> Task for M {
+    type Output = <M::Returned as StorableOutput>::Itself;
+    const NAME: &'static str = M::NAME;
+
+    fn definition() -> &'static TaskDefinition {
+        M::definition()
     }
 }
 
@@ -92,18 +157,15 @@ impl<T, E> ReturnsResult for Result<T, E> {
 }
 
 /// The return value of a task that returns no `Result`.
-pub fn returned_value<T: Task>(value: &T::Output) -> Result<Json, Failure> {
-    Ok(Json::from_value(value)?)
+pub fn returned_value<M: Marker>(value: &M::Returned) -> Result<Json, Failure> {
+    value.to_json()
 }
 
 /// The return value of a task that returns a `Result`.
-pub fn returned_result<T: Task, E: IntoFailure>(
-    result: impl ReturnsResult<Output = T::Output, Error = E>,
+pub fn returned_result<M: Marker, E: IntoFailure>(
+    result: impl ReturnsResult<Output = M::Returned, Error = E>,
 ) -> Result<Json, Failure> {
-    match result.into_result() {
-        Ok(value) => returned_value::<T>(&value),
-        Err(error) => Err(error.into_failure()),
-    }
+    result.into_result().map_err(IntoFailure::into_failure).and_then(|value| value.to_json())
 }
 
 /// A parameter that the board supplies.
@@ -131,7 +193,13 @@ pub fn requires(of: &[fn() -> Option<DataKey>]) -> Vec<DataKey> {
 /// The default of an argument, for readers; one without JSON (NaN) shows as null and fails where it is used.
 #[must_use]
 pub fn default_json<A: DefaultArgumentOf<T, N>, T, const N: usize>() -> Json {
-    Json::from_value(&A::value()).unwrap_or_else(|_| Json::null())
+    struct Default<A>(A);
+    impl<A: StorableArgument> Serialize for Default<A> {
+        fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+            self.0.store(to)
+        }
+    }
+    Json::from_value(&Default(A::value())).unwrap_or_else(|_| Json::null())
 }
 
 /// The future of an async task.
@@ -139,108 +207,6 @@ pub fn boxed<F: Future<Output = Result<Json, Failure>> + 'static>(
     future: F,
 ) -> LocalBoxFuture<'static, Result<Json, Failure>> {
     Box::pin(future)
-}
-
-/// Reads arguments, by name or by position, as the task's struct `A`, and gives them back by name.
-pub fn bind<A: Serialize + DeserializeOwned>(task: &TaskDefinition, args: &str) -> Result<Json, InvalidTask> {
-    let wrong = |pointer: &str, detail: String| InvalidTask::new(task.name, format!("#/args{pointer}"), detail);
-    // What most calls are: an object with the right names. Only what is not gets a closer look.
-    if args.trim_start().starts_with('{')
-        && let Ok(args) = serde_json::from_str::<A>(args)
-    {
-        return Json::from_value(&args).map_err(|error| wrong(&error.pointer, error.problem));
-    }
-    let by_name = by_name(task, args)?;
-    let text = by_name.as_deref().unwrap_or(args);
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let args: A = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| wrong(&pointer(error.path()), plain(error.inner())))?;
-    Json::from_value(&args).map_err(|error| wrong(&error.pointer, error.problem))
-}
-
-/// Brings arguments by position into an object, and finds missing and unknown names, all of them at once.
-///
-/// `None` means that the text is already an object with the right names.
-fn by_name(task: &TaskDefinition, args: &str) -> Result<Option<String>, InvalidTask> {
-    use std::collections::BTreeMap;
-
-    use serde_json::value::RawValue;
-
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "must be an object by parameter name or an array by position")]
-    enum Given<'a> {
-        #[serde(borrow)]
-        Named(BTreeMap<std::borrow::Cow<'a, str>, serde::de::IgnoredAny>),
-        Listed(Vec<serde::de::IgnoredAny>),
-    }
-
-    let wrong = |problems| InvalidTask { task: task.name.into(), problems };
-    let parameters = task.parameters;
-    match serde_json::from_str(args) {
-        Err(error) => Err(wrong(vec![Problem::new("#/args", plain(&error))])),
-        Ok(Given::Named(given)) => {
-            let unknown = given.keys().filter(|name| !parameters.iter().any(|p| p.name == name.as_ref()));
-            let unknown = unknown.map(|name| {
-                Problem::new(format!("#/args/{}", escape(name)), format!("is not a parameter; {}", signature(task)))
-            });
-            let missing = parameters
-                .iter()
-                .filter(|p| p.required && !given.contains_key(p.name))
-                .map(|p| Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name)));
-            let problems: Vec<_> = unknown.chain(missing).collect();
-            if problems.is_empty() { Ok(None) } else { Err(wrong(problems)) }
-        }
-        Ok(Given::Listed(given)) => {
-            if given.len() > parameters.len() {
-                let detail = format!("has {} values; {}", given.len(), signature(task));
-                return Err(wrong(vec![Problem::new("#/args", detail)]));
-            }
-            let missing: Vec<_> = parameters[given.len()..]
-                .iter()
-                .filter(|p| p.required)
-                .map(|p| Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name)))
-                .collect();
-            if !missing.is_empty() {
-                return Err(wrong(missing));
-            }
-            let values: Vec<&RawValue> = serde_json::from_str(args).expect("it was just read as an array");
-            let members: Vec<String> =
-                parameters.iter().zip(values).map(|(p, value)| format!("\"{}\":{}", p.name, value.get())).collect();
-            Ok(Some(format!("{{{}}}", members.join(","))))
-        }
-    }
-}
-
-/// "its parameters are `a: i64, b: i64`", or that it has none.
-fn signature(task: &TaskDefinition) -> String {
-    if task.parameters.is_empty() {
-        return format!("{} has no parameters", task.name);
-    }
-    let list: Vec<_> = task.parameters.iter().map(|p| format!("{}: {}", p.name, p.type_name)).collect();
-    format!("the parameters of {} are {}", task.name, list.join(", "))
-}
-
-/// A path of serde_path_to_error as a JSON pointer.
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", escape(key)),
-            Segment::Enum { variant } => format!("/{}", escape(variant)),
-            Segment::Unknown => String::new(),
-        })
-        .collect()
-}
-
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
-}
-
-/// Serde's message without the line and column, which mean nothing to whoever sees a pointer.
-fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 /// The definitions of the named tasks, as an array: `tasks![mail::send, reports::monthly]`.

@@ -60,14 +60,14 @@ impl Backoff {
         }
         let read = |part: &str| {
             crate::parse_duration(part)
-                .map_err(|problem| format!("{problem}; write \"30s\", \"2s..10m\" or \"default\""))
+                .map_err(|_| format!("{text:?} is not a backoff; write \"30s\", \"2s..10m\" or \"default\""))
         };
         match text.split_once("..") {
             None => Ok(Self::Fixed(read(text)?)),
             Some((first, most)) => {
                 let (first, most) = (read(first)?, read(most)?);
                 if most < first {
-                    return Err(format!("the cap {most:?} is shorter than the first pause {first:?}"));
+                    return Err(format!("{text:?} is not a backoff: its cap is shorter than its first pause"));
                 }
                 Ok(Self::Doubling { first, most })
             }
@@ -84,8 +84,13 @@ impl Backoff {
             }
             Self::Fixed(pause) => pause,
             Self::Doubling { first, most } => {
-                let doublings = attempt.saturating_sub(1).min(63);
-                first.checked_mul(1u32.checked_shl(doublings).unwrap_or(u32::MAX)).unwrap_or(most).min(most)
+                // 94 doublings take the shortest pause there is to the longest; no `Duration` has more nanoseconds
+                // than 94 bits hold, so what does not fit into 128 is beyond every cap.
+                let times = 1u128 << attempt.saturating_sub(1).min(94);
+                let pause = first.as_nanos().checked_mul(times).filter(|pause| *pause < most.as_nanos());
+                pause.map_or(most, |nanos| {
+                    Duration::new((nanos / 1_000_000_000) as u64, (nanos % 1_000_000_000) as u32)
+                })
             }
         }
     }
@@ -101,6 +106,8 @@ impl Backoff {
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^= x >> 31;
         let share = 0.9 + 0.2 * ((x >> 11) as f64 / (1u64 << 53) as f64);
-        self.after(attempt).mul_f64(share)
+        let pause = self.after(attempt);
+        // Only a pause that is for ever anyway is too long for its share.
+        Duration::try_from_secs_f64(pause.as_secs_f64() * share).unwrap_or(pause)
     }
 }

@@ -51,7 +51,7 @@ impl<T: Into<Self>> From<Option<T>> for RunAfter {
 }
 
 impl RunAfter {
-    /// The instant, given the time of the enqueue; `None` means at once.
+    /// The instant, given the time of the enqueue, in the whole microseconds that stores keep; `None` means at once.
     ///
     /// # Errors
     ///
@@ -61,23 +61,32 @@ impl RunAfter {
             jiff::SignedDuration::try_from(pause)
                 .ok()
                 .and_then(|pause| now.checked_add(pause).ok())
-                .ok_or_else(|| "lies beyond the year 9999".to_owned())
+                .ok_or_else(|| "lies beyond the year 9999; give an earlier time or leave it out".to_owned())
         };
-        match self {
-            Self::Now => Ok(None),
-            Self::At(at) => Ok(Some(*at)),
-            Self::In(pause) => later(*pause).map(Some),
-            Self::Text(text) => match text.parse::<Timestamp>() {
-                Ok(at) => Ok(Some(at)),
-                Err(_) => match parse_duration(text) {
-                    Ok(pause) => later(pause).map(Some),
-                    Err(problem) => Err(format!(
-                        "{problem}; write a time with its zone (\"2026-11-22T10:00:00Z\") or a pause (\"5m\")"
-                    )),
-                },
+        let at = match self {
+            Self::Now => return Ok(None),
+            Self::At(at) => *at,
+            Self::In(pause) => later(*pause)?,
+            Self::Text(text) => match (text.parse::<Timestamp>(), read_duration(text)) {
+                (Ok(at), _) => at,
+                (_, Ok(pause)) => later(pause)?,
+                (_, Err(NotDuration::Form)) => {
+                    return Err(format!(
+                        "{text:?} is not a time with its zone (\"2026-11-22T10:00:00Z\") or a pause (\"5m\")"
+                    ));
+                }
+                (_, Err(problem)) => return Err(problem.of(text)),
             },
-        }
+        };
+        Ok(Some(up_to_micros(at)))
     }
+}
+
+/// The next whole microsecond: a call never starts before its time. (The very last instant goes down instead.)
+fn up_to_micros(at: Timestamp) -> Timestamp {
+    let beyond = at.subsec_nanosecond().rem_euclid(1_000);
+    let up = at.checked_add(jiff::SignedDuration::from_nanos(i64::from((1_000 - beyond) % 1_000)));
+    up.unwrap_or_else(|_| at - jiff::SignedDuration::from_nanos(i64::from(beyond)))
 }
 
 /// Reads a duration such as `"250ms"`, `"30s"`, `"1h30m"` or `"7d"`: whole numbers, each with its unit
@@ -87,32 +96,58 @@ impl RunAfter {
 ///
 /// What is wrong with the text, naming it.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    read_duration(text).map_err(|problem| problem.of(text))
+}
+
+/// Why a text is not a duration.
+enum NotDuration {
+    /// It does not look like one.
+    Form,
+    /// It ends with this number.
+    NoUnit(String),
+    Order,
+    TooLong,
+}
+
+impl NotDuration {
+    fn of(self, text: &str) -> String {
+        match self {
+            Self::Form => format!(
+                "{text:?} is not a duration: write numbers with their units w, d, h, m, s, ms, as in \"1h30m\""
+            ),
+            Self::NoUnit(rest) => format!("{text:?} is a duration without a unit; write \"{rest}s\" for seconds"),
+            Self::Order => format!("{text:?} is not a duration: its units must go from large to small"),
+            Self::TooLong => format!("{text:?} is too long a duration"),
+        }
+    }
+}
+
+fn read_duration(text: &str) -> Result<Duration, NotDuration> {
     const UNITS: [(&str, u64); 6] =
         [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-    let wrong = || format!("{text:?} is not a duration");
     let mut rest = text.trim();
     let mut total: u64 = 0;
     let mut smallest = u64::MAX;
     if rest.is_empty() {
-        return Err(wrong());
+        return Err(NotDuration::Form);
     }
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(|| {
-            format!("{text:?} is a duration without a unit; write \"{rest}s\" for seconds")
-        })?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(|| NotDuration::NoUnit(rest.into()))?;
         let (number, tail) = rest.split_at(digits);
         let unit = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
-        let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(NotDuration::Form)?;
+        if number.is_empty() {
+            return Err(NotDuration::Form);
+        }
+        // What is left is digits: only their number can be too large.
+        let number: u64 = number.parse().map_err(|_| NotDuration::TooLong)?;
         if *ms >= smallest {
-            return Err(format!("{text:?} is not a duration: its units must go from large to small"));
+            return Err(NotDuration::Order);
         }
         smallest = *ms;
-        total = number
-            .checked_mul(*ms)
-            .and_then(|part| total.checked_add(part))
-            .ok_or_else(|| format!("{text:?} is too long a duration"))?;
+        let part = number.checked_mul(*ms).ok_or(NotDuration::TooLong)?;
+        total = total.checked_add(part).ok_or(NotDuration::TooLong)?;
         rest = tail;
     }
     Ok(Duration::from_millis(total))

@@ -39,8 +39,8 @@ impl Running {
         if !self.cancellation.tell(reason) {
             return;
         }
-        let patient = self.cancellation.is_observed()
-            && matches!(reason, CancelReason::Cancelled | CancelReason::Shutdown);
+        let patient =
+            self.cancellation.is_observed() && matches!(reason, CancelReason::Cancelled | CancelReason::Shutdown);
         if patient {
             let attempt = Arc::downgrade(self);
             self.timers.lock().push(threads.after(COOPERATION, move || {

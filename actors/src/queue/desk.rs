@@ -10,8 +10,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use callboard_tasks::{
-    BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, JobState, Outcome, Phase,
-    Progress, Snapshot, Store, Timestamp, Unit, WorkerId,
+    BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, JobState, Outcome, Phase, Progress, Snapshot,
+    Store, Timestamp, Unit, WorkerId,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -300,34 +300,38 @@ impl Desk {
 
     /// Puts claimed jobs into the run queue, whose room was kept by [`reserve`](Self::reserve) or is taken now.
     pub(crate) fn hand_out(&self, turns: impl IntoIterator<Item = Turn>, reserved: bool) {
-        let count = {
+        let (count, free) = {
             let mut runs = self.runs.lock();
             let before = runs.len();
             runs.extend(turns);
-            runs.len() - before
+            // A worker that is awake and not busy will look again before it does anything else.
+            let free = self.slots.iter().filter(|slot| slot.will_look()).count();
+            (runs.len() - before, free)
         };
         if !reserved {
             self.claimed.fetch_add(count, Ordering::AcqRel);
         }
-        for _ in 0..count.min(self.slots.len()) {
+        for _ in free..count.min(self.slots.len()) {
             self.wake_worker();
         }
     }
 
     // ---- the run queue ---------------------------------------------------------------------------------------
 
-    /// The next job to start, with a permit to run.
-    pub(crate) fn next_turn(&self) -> Option<Turn> {
+    /// The next job for this worker to start, with a permit to run.
+    pub(crate) fn next_turn(&self, slot: &Slot) -> Option<Turn> {
+        let mut runs = self.runs.lock();
+        slot.busy.store(false, Ordering::Release);
         if self.suspended.load(Ordering::Acquire) {
             return None;
         }
-        let mut runs = self.runs.lock();
         if runs.is_empty() || self.running.fetch_add(1, Ordering::AcqRel) >= self.options.concurrency {
             if !runs.is_empty() {
                 self.running.fetch_sub(1, Ordering::AcqRel);
             }
             return None;
         }
+        slot.busy.store(true, Ordering::Release);
         runs.pop_front()
     }
 
@@ -500,7 +504,8 @@ impl Desk {
 
     /// Ends the process's hold on jobs whose lease is gone: their attempts are told and what waits is dropped.
     pub(crate) fn drop_claims(&self) {
-        let dropped = std::mem::take(&mut *self.runs.lock()).len() + std::mem::take(&mut *self.blocking_runs.lock()).len();
+        let dropped =
+            std::mem::take(&mut *self.runs.lock()).len() + std::mem::take(&mut *self.blocking_runs.lock()).len();
         self.release(dropped);
         self.tell_all(CancelReason::LeaseLost);
     }

@@ -11,7 +11,7 @@ use callboard_tasks::JobSpec;
 use parking_lot::Mutex;
 
 use super::attempt;
-use super::desk::Desk;
+use super::desk::{Desk, Turn};
 use crate::health::{Blocked, WorkerHealth};
 use crate::supervise::{DeathGuard, Live};
 
@@ -20,6 +20,9 @@ const BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
 /// How many jobs are started before timers and waiting attempts of the thread get their turn.
 const BATCH: usize = 32;
+
+/// How often a worker looks for work again before it goes to sleep.
+const LOOKS: usize = 4;
 
 /// There is work in the run queue.
 #[derive(Message)]
@@ -33,13 +36,26 @@ pub(crate) struct Slot {
     pub(crate) live: Live<Worker>,
     /// Whether it has looked for work in vain and must be told of new work.
     pub(crate) idle: AtomicBool,
+    /// Whether it may run user code before it looks at the run queue again.
+    pub(crate) busy: AtomicBool,
     /// The user code that holds its thread now.
     polling: Mutex<Option<(Arc<JobSpec>, Instant)>>,
 }
 
 impl Slot {
     pub(crate) fn new(number: usize) -> Self {
-        Self { number, live: Live::default(), idle: AtomicBool::new(false), polling: Mutex::new(None) }
+        Self {
+            number,
+            live: Live::default(),
+            idle: AtomicBool::new(false),
+            busy: AtomicBool::new(true),
+            polling: Mutex::new(None),
+        }
+    }
+
+    /// Whether it is sure to look at the run queue before it does anything that could take long.
+    pub(crate) fn will_look(&self) -> bool {
+        !self.idle.load(Ordering::Acquire) && !self.busy.load(Ordering::Acquire)
     }
 
     /// Runs a piece of user code, so that others can see what holds the thread.
@@ -122,7 +138,7 @@ async fn run_all(desk: &Arc<Desk>, slot: &Arc<Slot>) {
     slot.idle.store(false, Ordering::Release);
     loop {
         for _ in 0..BATCH {
-            let Some(turn) = desk.next_turn() else {
+            let Some(turn) = next_turn(desk, slot) else {
                 slot.idle.store(true, Ordering::Release);
                 // What was handed out before the flag was up told nobody.
                 if desk.has_turn() && slot.idle.swap(false, Ordering::AcqRel) {
@@ -132,8 +148,23 @@ async fn run_all(desk: &Arc<Desk>, slot: &Arc<Slot>) {
             };
             attempt::start(desk, slot, turn);
         }
+        // Attempts that have waited on this thread come first now, and any of them may block it.
+        slot.busy.store(true, Ordering::Release);
         tokio::task::yield_now().await;
     }
+}
+
+/// The next job to start. Before the worker goes to sleep it lets others run a few times: where enqueuers or the
+/// coordination thread wait for this core, there is more to do right afterwards, and a sleep with its wake-up
+/// costs more than all of these.
+fn next_turn(desk: &Desk, slot: &Slot) -> Option<Turn> {
+    for _ in 0..LOOKS {
+        if let Some(turn) = desk.next_turn(slot) {
+            return Some(turn);
+        }
+        std::thread::yield_now();
+    }
+    desk.next_turn(slot)
 }
 
 /// Makes the worker panic, as a fault of ours would.

@@ -99,11 +99,13 @@ impl<'a> Facts<'a> {
     /// `http` or `https`, as the browser sees it.
     pub(crate) fn scheme(&self, proxies: &[Network]) -> &'static str {
         let trusted = self.peer.is_some_and(|peer| proxies.iter().any(|proxy| proxy.contains(peer)));
-        let said = trusted.then(|| self.forwarded.iter().rev().find_map(|(name, value)| match *name {
-            "x-forwarded-proto" => value.rsplit(',').next().map(str::trim),
-            "forwarded" => value.rsplit(',').next().and_then(|hop| parameter(hop, "proto")),
-            _ => None,
-        }));
+        let said = trusted.then(|| {
+            self.forwarded.iter().rev().find_map(|(name, value)| match *name {
+                "x-forwarded-proto" => value.rsplit(',').next().map(str::trim),
+                "forwarded" => value.rsplit(',').next().and_then(|hop| parameter(hop, "proto")),
+                _ => None,
+            })
+        });
         match said.flatten() {
             Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
             Some(_) => "http",

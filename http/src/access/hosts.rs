@@ -2,9 +2,8 @@
 
 /// Whether the Host is one of the names that mean this very machine, at any port.
 pub(super) fn is_loopback(host: Option<&str>) -> bool {
-    host.and_then(split).is_some_and(|(name, _)| {
-        name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost")
-    })
+    host.and_then(split)
+        .is_some_and(|(name, _)| name == "127.0.0.1" || name == "[::1]" || name.eq_ignore_ascii_case("localhost"))
 }
 
 /// Whether the Host is in the list; an entry without a port stands for all ports.

@@ -123,7 +123,10 @@ impl Policy {
         if allowed {
             return Ok(());
         }
-        Err(Problem::new(Kind::Csrf, "the request comes from a page of another site; send a bearer token, or no Origin"))
+        Err(Problem::new(
+            Kind::Csrf,
+            "the request comes from a page of another site; send a bearer token, or no Origin",
+        ))
     }
 }
 

@@ -14,8 +14,19 @@ use crate::problem::{Kind, Problem};
 
 /// The names of the members; [`Members`] keeps them at these places.
 const NAMES: [&str; 13] = [
-    "task", "args", "backend", "queue", "priority", "run_after", "max_attempts", "timeout_ms", "expires_at", "tags",
-    "metadata", "unique", "limit_key",
+    "task",
+    "args",
+    "backend",
+    "queue",
+    "priority",
+    "run_after",
+    "max_attempts",
+    "timeout_ms",
+    "expires_at",
+    "tags",
+    "metadata",
+    "unique",
+    "limit_key",
 ];
 /// The most mistakes that one answer lists.
 const MOST: usize = 20;

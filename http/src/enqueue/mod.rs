@@ -3,12 +3,13 @@
 mod members;
 mod read;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use callboard_tasks::{AnyCall, Error, Problem as FieldProblem, TaskResult, Timestamp, WaitFor};
+use callboard_tasks::{AnyCall, Error, Json, Problem as FieldProblem, RunAfter, TaskResult, WaitFor, near_names};
 
 use self::members::Members;
 use crate::access::{Caller, Right};
@@ -81,18 +82,108 @@ async fn call_of(state: &State, caller: &Caller, body: &[u8]) -> Result<AnyCall,
     let task = members.read("task", read::name);
     let args = members.read("args", read::args);
     let options = Options::read(&mut members, state);
-    let args_are_wrong = args.is_none() && members.raw("args").is_some();
-    let Some(task) = task else {
-        if members.raw("task").is_none() {
-            members.mistake("#/task", "is missing; give the name of a task");
+    if members.raw("task").is_none() {
+        members.mistake("#/task", "is missing; give the name of a task");
+    }
+    let args_unread = args.is_none() && members.raw("args").is_some();
+    let mut mistakes = members.mistakes();
+    let Some(task) = task else { return Err(Problem::fields(mistakes)) };
+    match named(state, caller, &task, args.unwrap_or("{}")).await {
+        Ok(call) if mistakes.is_empty() => Ok(options.apply(call)),
+        Err(problem) if mistakes.is_empty() => Err(problem),
+        Err(problem) if problem.kind() == Kind::UnknownTask => {
+            mistakes.push(FieldProblem::new("#/task", format!("is {task:?}, which is not known")));
+            Err(Problem::fields(mistakes))
         }
-        return Err(Problem::fields(members.mistakes()));
+        Err(problem) if problem.kind() == Kind::ValidationFailed && !args_unread => {
+            mistakes.extend(problem.into_errors());
+            Err(Problem::fields(mistakes))
+        }
+        Ok(_) => Err(Problem::fields(mistakes)),
+        Err(problem) if problem.kind() == Kind::ValidationFailed => Err(Problem::fields(mistakes)),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// A call by name, of a task that may be enqueued over HTTP and by this caller. All others are as unknown.
+async fn named(state: &State, caller: &Caller, name: &str, args: &str) -> Result<AnyCall, Problem> {
+    let call = state.board.call_named(name, args).await;
+    let task = match &call {
+        Ok(call) => call.task(),
+        Err(Error::InvalidTask(invalid)) => &invalid.task,
+        Err(Error::UnknownTask { near, .. }) => return Err(unknown(state, caller, name, near.clone()).into()),
+        Err(_) => return Ok(call?),
     };
-    let mistakes = members.mistakes();
-    let call = match named(state, caller, &task, args.unwrap_or("{}")).await {
-        Ok(call) if mistakes.is_empty() => call,
-        Ok(_) => return Err(Problem::fields(mistakes)),
-        Err(problem) => return Err(together(mistakes, problem, args_are_wrong)),
-    };
-    options.apply(call)
+    if !is_open(state, task).await? {
+        let known = state.board.registry().iter().map(|task| task.name);
+        return Err(unknown(state, caller, name, near_names(name, known)).into());
+    }
+    caller.must(Right::Enqueue(task))?;
+    Ok(call?)
+}
+
+/// Whether a task may be enqueued over HTTP.
+async fn is_open(state: &State, task: &str) -> Result<bool, Error> {
+    match state.board.registry().get(task) {
+        Some(definition) => Ok(definition.options.http),
+        None => Ok(state.board.published().await?.get(task).is_none_or(|published| published.http)),
+    }
+}
+
+/// The refusal of an unknown task, which names only tasks that the caller may enqueue.
+fn unknown(state: &State, caller: &Caller, name: &str, near: Vec<String>) -> Error {
+    let registry = state.board.registry();
+    let open = |name: &String| registry.get(name).is_none_or(|task| task.options.http);
+    let near = near.into_iter().filter(|name| open(name) && caller.has(&Right::Enqueue(name))).collect();
+    Error::UnknownTask { name: name.to_owned(), near }
+}
+
+/// What a body asks for besides the task and its arguments.
+#[derive(Debug, Default)]
+struct Options<'a> {
+    backend: Option<Cow<'a, str>>,
+    queue: Option<Cow<'a, str>>,
+    priority: Option<i64>,
+    run_after: RunAfter,
+    max_attempts: Option<u32>,
+    timeout: Option<Duration>,
+    expires: RunAfter,
+    tags: Vec<String>,
+    metadata: Option<Json>,
+}
+
+impl<'a> Options<'a> {
+    fn read(members: &mut Members<'a>, state: &State) -> Self {
+        for later in ["unique", "limit_key"] {
+            members.read(later, |_| Err::<(), _>("is not supported yet".to_owned()));
+        }
+        // Both times count from one moment.
+        let now = state.board.clock().now();
+        Self {
+            backend: members.read("backend", read::name),
+            queue: members.read("queue", read::name),
+            priority: members.read("priority", read::priority),
+            run_after: members.read("run_after", |json| read::when(json, now)).unwrap_or_default(),
+            max_attempts: members.read("max_attempts", read::max_attempts),
+            timeout: members.read("timeout_ms", read::timeout),
+            expires: members.read("expires_at", |json| read::when(json, now)).unwrap_or_default(),
+            tags: members.read("tags", read::tags).unwrap_or_default(),
+            metadata: members.read("metadata", read::metadata),
+        }
+    }
+
+    fn apply(self, mut call: AnyCall) -> AnyCall {
+        let owned = |name: Cow<'a, str>| Cow::Owned(name.into_owned());
+        let options = call.options_mut();
+        options.backend = self.backend.map(owned);
+        options.queue = self.queue.map(owned);
+        options.priority = self.priority;
+        options.run_after = self.run_after;
+        options.max_attempts = self.max_attempts;
+        options.timeout = self.timeout;
+        options.expires = self.expires;
+        options.tags = self.tags;
+        options.metadata = self.metadata.map(Ok);
+        call
+    }
 }

@@ -56,7 +56,9 @@ pub(super) fn metadata(json: &str) -> Result<Json, String> {
 fn check_size(json: &str, limit: usize) -> Result<(), String> {
     if json.len() > limit {
         let size = json.len();
-        return Err(format!("is {size} bytes long; at most {limit} are allowed, so store large data elsewhere and pass its key"));
+        return Err(format!(
+            "is {size} bytes long; at most {limit} are allowed, so store large data elsewhere and pass its key"
+        ));
     }
     match depth(json) {
         depth if depth > MAX_DEPTH => Err(format!("is nested {depth} deep; at most {MAX_DEPTH} levels are allowed")),

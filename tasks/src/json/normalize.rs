@@ -116,12 +116,18 @@ impl Writer {
         } else if digits.trim_start_matches('-').bytes().all(|digit| digit.is_ascii_digit()) {
             Err(Refused::too_large(digits))
         } else {
-            let float: f64 = digits.parse().map_err(|_| Refused::new(format!("is {digits:?}, which is not a number")))?;
+            let float: f64 =
+                digits.parse().map_err(|_| Refused::new(format!("is {digits:?}, which is not a number")))?;
             self.serialize_f64(float)
         }
     }
 
-    fn float(&mut self, finite: bool, value: f64, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Refused> {
+    fn float(
+        &mut self,
+        finite: bool,
+        value: f64,
+        write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> Result<(), Refused> {
         if !finite {
             return Err(Refused::new(format!("is {value}, which JSON does not have; send null or text")));
         }

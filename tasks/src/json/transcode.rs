@@ -172,5 +172,4 @@ impl<'de> DeserializeSeed<'de> for Member<'_, '_> {
 
 /// Whether some crate of the program has turned on serde_json's `arbitrary_precision`, which shows a number to its
 /// reader as a map with one member.
-static NUMBERS_ARE_MAPS: LazyLock<bool> =
-    LazyLock::new(|| serde_json::from_str::<serde_json::Number>("1e999").is_ok());
+static NUMBERS_ARE_MAPS: LazyLock<bool> = LazyLock::new(|| serde_json::from_str::<serde_json::Number>("1e999").is_ok());

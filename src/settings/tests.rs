@@ -1,0 +1,434 @@
+#![allow(clippy::unwrap_used)]
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use super::*;
+
+/// A folder of its own for each test, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("callboard-settings-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+fn read_with(text: &str, pairs: &[(&str, &str)]) -> Result<Settings, Vec<String>> {
+    let table = tree::read("callboard.toml", text).map_err(|problems| shown(&problems))?;
+    Settings::walk(Some(Path::new("callboard.toml")), table, variables(pairs)).map_err(|error| match error {
+        SettingsError::Problems(problems) => shown(&problems),
+        other => vec![other.to_string()],
+    })
+}
+
+fn shown(problems: &[SettingsProblem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn good(text: &str) -> Settings {
+    read_with(text, &[]).unwrap()
+}
+
+fn problems(text: &str) -> Vec<String> {
+    read_with(text, &[]).unwrap_err()
+}
+
+const MEMORY: &str = "[tasks.default]\nbackend = \"memory\"\n";
+
+#[test]
+fn the_smallest_file_names_the_backend_and_leaves_everything_else_to_the_defaults() {
+    let settings = good(MEMORY);
+    assert_eq!(settings.tasks["default"], BackendSettings::of(BackendKind::Memory));
+    assert_eq!(settings.file.unwrap(), Path::new("callboard.toml"));
+    assert_eq!(settings.shutdown_grace, None);
+}
+
+#[test]
+fn every_key_arrives_in_its_place() {
+    let settings = good(
+        r#"
+        required_tasks = ["shop.receipt"]
+        shutdown_grace = "1m"
+        [tasks.default]
+        backend = "memory"
+        queues = ["default", "mail"]
+        [tasks.default.options]
+        workers = 2
+        concurrency = 50
+        lease = "5s"
+        keep_successful = "1d"
+        keep_failed = "2w"
+        keep_max = 0
+        [tasks.tests]
+        backend = "dummy"
+        queues = []
+        "#,
+    );
+    assert_eq!(settings.required_tasks, ["shop.receipt"]);
+    assert_eq!(settings.shutdown_grace, Some(Duration::from_secs(60)));
+    let day = Duration::from_secs(24 * 3600);
+    assert_eq!(
+        settings.tasks["default"],
+        BackendSettings {
+            kind: BackendKind::Memory,
+            queues: Some(vec!["default".into(), "mail".into()]),
+            workers: Some(2),
+            concurrency: Some(50),
+            lease: Some(Duration::from_secs(5)),
+            keep_successful: Some(day),
+            keep_failed: Some(14 * day),
+            keep_max: Some(0),
+        }
+    );
+    let tests = BackendSettings { queues: Some(vec![]), ..BackendSettings::of(BackendKind::Dummy) };
+    assert_eq!(settings.tasks["tests"], tests);
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_each_with_its_line_key_value_and_fix() {
+    let found = problems(
+        "required_tasks = 3\n[tasks.default]\nbackend = \"memroy\"\nqueue = [\"a\"]\n[tasks.default.options]\nlease = \"3\"\nworkers = 0\n",
+    );
+    assert_eq!(
+        found,
+        [
+            "callboard.toml:3: tasks.default.backend is \"memroy\"; did you mean \"memory\"?",
+            "callboard.toml:7: tasks.default.options.workers is 0; write a whole number from 1 to 1024",
+            "callboard.toml:6: tasks.default.options.lease \"3\" is a duration without a unit; write \"3s\" for seconds",
+            "callboard.toml:4: tasks.default.queue is no setting; did you mean queues?",
+            "callboard.toml:1: required_tasks is 3; write a list such as [\"shop.send_receipt\"]",
+        ]
+    );
+}
+
+#[test]
+fn every_error_of_syntax_is_reported_with_its_line() {
+    let found = problems("[tasks.default\nbackend = \"memory\"\nqueues = [\"a\"\n");
+    assert!(found.len() >= 2, "{found:?}");
+    assert!(found[0].starts_with("callboard.toml:1: is not TOML: "), "{found:?}");
+}
+
+#[test]
+fn a_file_without_the_alias_default_is_refused() {
+    let fix = "there must be a backend of this alias; write [tasks.default] and below it backend = \"memory\"";
+    assert_eq!(problems(""), [format!("callboard.toml: tasks.default is missing; {fix}")]);
+    let other = "[tasks.mail]\nbackend = \"memory\"\n";
+    assert_eq!(problems(other), [format!("callboard.toml:1: tasks.default is missing; {fix}")]);
+}
+
+#[test]
+fn a_backend_without_a_kind_is_refused() {
+    let found = problems("[tasks.default]\nqueues = []\n");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("tasks.default.backend is missing; write backend = \"memory\""), "{found:?}");
+}
+
+#[test]
+fn the_stores_of_later_versions_are_refused_as_such_and_their_urls_are_no_mistake() {
+    for kind in ["sqlite", "postgres"] {
+        let found = problems(&format!("[tasks.default]\nbackend = \"{kind}\"\nurl = \"callboard.db\"\n"));
+        let expected = format!("is \"{kind}\", which is not part of this version yet; write \"memory\"");
+        assert_eq!(found, [format!("callboard.toml:2: tasks.default.backend {expected}")]);
+    }
+}
+
+#[test]
+fn a_url_beside_a_backend_without_a_store_is_refused() {
+    let found = problems(&format!("{MEMORY}url = \"x\"\n"));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("tasks.default.url has no effect"), "{found:?}");
+}
+
+#[test]
+fn options_that_a_backend_does_not_have_are_refused() {
+    let found = problems("[tasks.default]\nbackend = \"dummy\"\n[tasks.default.options]\nworkers = 2\n");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("tasks.default.options.workers has no effect"), "{found:?}");
+}
+
+#[test]
+fn what_belongs_to_later_versions_is_refused_and_never_ignored() {
+    let later = r#"
+        [tasks.default.work]
+        queues = { mail = 4 }
+        [tasks.default.limits.mail]
+        concurrency = 4
+        [[schedules]]
+        name = "digest"
+        [mail.default]
+        backend = "console"
+        [templates]
+        dir = "templates"
+        [csp]
+        enforce = {}
+        [http_request]
+        allow = []
+    "#;
+    let found = problems(&format!("{MEMORY}{later}"));
+    for key in ["tasks.default.work", "tasks.default.limits", "schedules", "mail", "templates", "csp", "http_request"] {
+        let expected = format!(" {key} is not part of this version yet; remove it");
+        assert!(found.iter().any(|problem| problem.ends_with(&expected)), "{key}: {found:?}");
+    }
+    assert_eq!(found.len(), 7, "{found:?}");
+}
+
+#[test]
+fn a_queue_is_named_well_and_once() {
+    let found = problems("[tasks.default]\nbackend = \"memory\"\nqueues = [\"a b\", \"c\", \"c\", 5]\n");
+    assert_eq!(
+        found,
+        [
+            "callboard.toml:3: tasks.default.queues[3] is 5; write text in quotes",
+            "callboard.toml:3: tasks.default.queues[0] contains ' '; use letters, digits, `_`, `.`, `:` and `-`",
+            "callboard.toml:3: tasks.default.queues[2] is \"c\", which stands in the list twice",
+        ]
+    );
+}
+
+#[test]
+fn a_lease_that_no_system_can_keep_is_refused() {
+    let found = problems(&format!("{MEMORY}[tasks.default.options]\nlease = \"100ms\"\n"));
+    assert_eq!(found, ["callboard.toml:4: tasks.default.options.lease is \"100ms\"; write at least \"300ms\""]);
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_names_the_right_one() {
+    let found = problems("tasks = 1\nshutdown_grace = 25\n");
+    assert_eq!(
+        found,
+        [
+            "callboard.toml:1: tasks is 1; write a table, [tasks]",
+            "callboard.toml:2: shutdown_grace is 25; write a duration as text, such as \"3s\" or \"7d\"",
+        ]
+    );
+}
+
+#[test]
+fn a_variable_wins_over_the_file_whatever_its_letter_case() {
+    let text = "[tasks.default]\nbackend = \"dummy\"\n[tasks.Reports]\nbackend = \"dummy\"\n";
+    let set = [
+        ("CALLBOARD__TASKS__DEFAULT__BACKEND", "memory"),
+        ("CALLBOARD__TASKS__DEFAULT__QUEUES", "default, mail"),
+        ("CALLBOARD__TASKS__DEFAULT__OPTIONS__WORKERS", "3"),
+        ("CALLBOARD__TASKS__DEFAULT__OPTIONS__KEEP_FAILED", "1h"),
+        ("CALLBOARD__TASKS__REPORTS__BACKEND", "immediate"),
+        ("CALLBOARD__TASKS__EXTRA__BACKEND", "memory"),
+        ("CALLBOARD__REQUIRED_TASKS", "[\"shop.receipt\"]"),
+        ("CALLBOARD_URL", "http://elsewhere"),
+    ];
+    let settings = read_with(text, &set).unwrap();
+    let default = &settings.tasks["default"];
+    assert_eq!(default.kind, BackendKind::Memory);
+    assert_eq!(default.queues.as_deref().unwrap(), ["default", "mail"]);
+    assert_eq!((default.workers, default.keep_failed), (Some(3), Some(Duration::from_secs(3600))));
+    assert_eq!(settings.tasks["Reports"].kind, BackendKind::Immediate);
+    assert_eq!(settings.tasks["extra"].kind, BackendKind::Memory);
+    assert_eq!(settings.required_tasks, ["shop.receipt"]);
+}
+
+#[test]
+fn a_problem_of_a_variable_names_the_variable() {
+    let set = [
+        ("CALLBOARD__TASKS__DEFAULT__OPTIONS__WORKERS", "many"),
+        ("CALLBOARD__TASKS__DEFAULT__BAKEND", "memory"),
+        ("CALLBOARD__REQUIRED_TASKS__0", "a.b"),
+        ("CALLBOARD__TASKS__", "x"),
+        ("CALLBOARD__SHUTDOWN_GRACE", "[1"),
+    ];
+    let found = read_with(&format!("required_tasks = []\n{MEMORY}"), &set).unwrap_err();
+    let expected = [
+        "CALLBOARD__REQUIRED_TASKS__0: cannot be set, because required_tasks is a list, no table",
+        "CALLBOARD__SHUTDOWN_GRACE: is \"[1\", which is no TOML list or table",
+        "CALLBOARD__TASKS__: is no key; write CALLBOARD__TASKS__DEFAULT__URL for tasks.default.url",
+        "CALLBOARD__TASKS__DEFAULT__OPTIONS__WORKERS: tasks.default.options.workers is \"many\"; write a whole number",
+        "CALLBOARD__TASKS__DEFAULT__BAKEND: tasks.default.bakend is no setting; did you mean backend?",
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
+    }
+}
+
+#[test]
+fn without_a_file_the_settings_say_nothing_and_the_environment_still_counts() {
+    assert_eq!(Settings::from_environment(variables(&[("PATH", "/bin")])).unwrap(), Settings::default());
+    let grace = Settings::from_environment(variables(&[("CALLBOARD__SHUTDOWN_GRACE", "1s")])).unwrap();
+    assert_eq!(grace.shutdown_grace, Some(Duration::from_secs(1)));
+    assert!(grace.tasks.is_empty());
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Settings::from_file(Path::new("no/such/callboard.toml"), []).unwrap_err();
+    assert_eq!(error.to_string(), "the settings file no/such/callboard.toml cannot be read");
+}
+
+#[test]
+fn a_list_of_problems_says_how_many_there_are() {
+    let folder = Folder::new();
+    let path = folder.write("callboard.toml", "a = 1\nb = 2\n");
+    let text = Settings::from_file(&path, []).unwrap_err().to_string();
+    assert!(text.starts_with("the settings have 3 problems:\n  "), "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+}
+
+#[test]
+fn a_board_starts_with_the_backends_of_its_settings() {
+    let settings = good("[tasks.default]\nbackend = \"immediate\"\n[tasks.extra]\nbackend = \"dummy\"\nqueues = []\n");
+    let board = futures::executor::block_on(
+        callboard_actors::Callboard::builder().memory().tasks([]).settings(settings).start(),
+    )
+    .unwrap();
+    let aliases: Vec<_> = board.backends().iter().map(|backend| backend.alias.clone()).collect();
+    assert_eq!(aliases, ["default", "extra"]);
+    assert!(!board.backends()[0].queues.allow("mail"));
+    assert!(board.backends()[1].queues.allow("mail"));
+    assert!(board.dummy("extra").is_some());
+}
+
+#[test]
+fn a_required_task_that_is_not_registered_keeps_a_board_from_starting() {
+    let settings = good(&format!("required_tasks = [\"shop.receipt\"]\n{MEMORY}"));
+    let started =
+        futures::executor::block_on(callboard_actors::Callboard::builder().tasks([]).settings(settings).start());
+    let error = started.unwrap_err().to_string();
+    assert!(error.contains("shop.receipt"), "{error}");
+}
+
+#[cfg(feature = "http")]
+mod http {
+    use callboard_http::{HttpConfig, Scope};
+
+    use super::*;
+
+    const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    /// A settings file with a tokens file of this text beside it.
+    fn with_tokens(text: &str, mode: u32) -> Result<Settings, String> {
+        let folder = Folder::new();
+        let tokens = folder.write("tokens.toml", text);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&tokens, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let path = folder.write("callboard.toml", &format!("{MEMORY}[http]\ntokens_file = \"tokens.toml\"\n"));
+        Settings::from_file(&path, []).map_err(|error| error.to_string())
+    }
+
+    fn token(id: &str, rest: &str) -> String {
+        format!("[[token]]\nid = \"{id}\"\nname = \"shop\"\nsha256 = \"{DIGEST}\"\n{rest}\n")
+    }
+
+    #[test]
+    fn the_front_end_listens_on_loopback_unless_told_otherwise() {
+        assert_eq!(good(MEMORY).http.bind.to_string(), "127.0.0.1:8000");
+        let told = good(&format!("{MEMORY}[http]\nbind = \"localhost:9000\"\n"));
+        assert_eq!(told.http.bind.to_string(), "127.0.0.1:9000");
+    }
+
+    #[test]
+    fn hosts_and_proxies_reach_the_front_end() {
+        let text = "[http]\nhosts = [\"tasks.example.com\"]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n";
+        let config: HttpConfig = good(&format!("{MEMORY}{text}")).http.into();
+        assert_eq!(config.hosts, ["tasks.example.com"]);
+        assert!(config.trusted_proxies[0].contains("10.9.8.7".parse().unwrap()));
+        assert!(config.trusted_proxies[1].contains("::1".parse().unwrap()));
+        assert!(config.tokens.is_empty());
+    }
+
+    #[test]
+    fn mistakes_of_the_front_end_are_reported_with_the_others() {
+        let text = "[http]\nbind = \"8000\"\nhosts = [\"https://a\"]\ntrusted_proxies = [\"nginx\"]\nrate_limit = 5\nhost = 1\n";
+        let found = problems(&format!("{MEMORY}{text}"));
+        let expected = [
+            "callboard.toml:4: http.bind \"8000\" is no address with a port",
+            "callboard.toml:5: http.hosts[0] is \"https://a\"; write a name",
+            "callboard.toml:6: http.trusted_proxies[0] is wrong: \"nginx\" is neither",
+            "callboard.toml:7: http.rate_limit is not part of this version yet",
+            "callboard.toml:8: http.host is no setting; did you mean hosts?",
+        ];
+        assert_eq!(found.len(), expected.len(), "{found:#?}");
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(found.starts_with(expected), "{found}\nis not\n{expected}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_from_the_file_beside_the_settings() {
+        let text = token("k3b9x0aq", "scopes = [\"tasks:enqueue:mail.*\", \"tasks:read\"]\nexpires = 2027-01-01T00:00:00Z")
+            + &token("00000000", "scopes = [\"admin\"]\nexpires = \"2028-01-01T00:00:00Z\"");
+        let tokens = with_tokens(&text, 0o600).unwrap().http.tokens;
+        assert_eq!(tokens[0].id, "k3b9x0aq");
+        assert_eq!(tokens[0].sha256, callboard_http::Token::digest("test"));
+        assert_eq!(tokens[0].scopes, [Scope::Enqueue(Some("mail.*".into())), Scope::Read]);
+        assert_eq!(tokens[0].expires.unwrap().to_string(), "2027-01-01T00:00:00Z");
+        assert_eq!(tokens[1].expires.unwrap().to_string(), "2028-01-01T00:00:00Z");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_tokens_file_that_others_may_read_is_refused() {
+        let good = token("k3b9x0aq", "scopes = []");
+        for mode in [0o640, 0o604, 0o620] {
+            let error = with_tokens(&good, mode).unwrap_err();
+            assert!(error.contains(&format!("(its mode is {mode:o}); chmod 600 ")), "{error}");
+        }
+        assert!(with_tokens(&good, 0o400).is_ok());
+    }
+
+    #[test]
+    fn a_tokens_file_that_is_not_there_is_named() {
+        let found = problems(&format!("{MEMORY}[http]\ntokens_file = \"no-such.toml\"\n"));
+        assert!(found[0].starts_with("callboard.toml:4: http.tokens_file names no-such.toml, which cannot be read: "), "{found:?}");
+    }
+
+    #[test]
+    fn every_mistake_of_a_tokens_file_is_reported_and_no_digest_repeated() {
+        let text = token("short", "scopes = [\"tasks:reed\"]\nexpires = 5")
+            + "[[token]]\nid = \"k3b9x0aq\"\nname = \"a\"\nsha256 = \"tk_secret\"\nscope = []\n"
+            + &token("k3b9x0aq", "scopes = []");
+        let error = with_tokens(&text, 0o600).unwrap_err();
+        for expected in [
+            "tokens.toml:2: token[0].id is \"short\"; write the 8 characters after tk_",
+            "tokens.toml:5: token[0].scopes[0] is wrong: \"tasks:reed\" is not a scope",
+            "tokens.toml:6: token[0].expires is 5, no time with a zone",
+            "tokens.toml:7: token[1].scopes is missing",
+            "tokens.toml:10: token[1].sha256 is not 64 hexadecimal digits",
+            "tokens.toml:11: token[1].scope is no setting; did you mean scopes?",
+            "tokens.toml:13: token[2].id is \"k3b9x0aq\", as at ",
+        ] {
+            assert!(error.contains(expected), "{expected}\nis not in\n{error}");
+        }
+        assert!(error.starts_with("the settings have 7 problems"), "{error}");
+        assert!(!error.contains("tk_secret"), "{error}");
+    }
+
+    #[test]
+    fn a_tokens_file_without_a_token_is_refused_because_nobody_means_an_open_door_by_it() {
+        let error = with_tokens("", 0o600).unwrap_err();
+        assert!(error.contains("token is missing; write a table [[token]]"), "{error}");
+    }
+}
