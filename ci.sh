@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Checks everything, as people and CI do. Needs a Rust toolchain; installs nothing else in this version.
+#
+#   ./ci.sh         format, lints, all tests, every combination of features, documentation
+#   ./ci.sh full    the same with the long versions of the tests: more cases, more jobs, more kills
+set -euo pipefail
+cd "$(dirname "$0")"
+
+mode="${1:-quick}"
+case "$mode" in
+quick) ;;
+full) export CALLBOARD_TEST=full PROPTEST_CASES=5000 ;;
+*)
+    echo "usage: ./ci.sh [full]" >&2
+    exit 2
+    ;;
+esac
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
+
+step() {
+    echo
+    echo "== $* ($(date +%H:%M:%S))"
+}
+
+step "format"
+cargo fmt --all --check
+
+step "lints"
+cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+step "tests"
+cargo test --locked --workspace --all-features
+
+step "features: none, each"
+cargo check --locked -p callboard --no-default-features
+cargo check --locked -p callboard --no-default-features --features http
+cargo check --locked -p callboard --no-default-features --features cli
+cargo check --locked -p callboard-tasks
+
+step "documentation"
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
+
+if [ "$mode" = full ]; then
+    step "long tests, as release"
+    cargo test --locked --release -p callboard --test it -- --include-ignored
+fi
+
+step "all is well"
