@@ -74,8 +74,8 @@ pub use callboard_macros::task;
 pub use callboard_tasks::{
     AnyCall, Backoff, Board, BoxError, Call, CallOptions, CancelReason, Clock, Data, Error, FromTask, InvalidMove,
     InvalidTask, JobId, MissingData, NoReturnValue, Parameter, Phase, Problem, Progress, Registry, RegistryError,
-    RetryPolicy, RunAfter, Status, Stop, Task, TaskArg, TaskContext, TaskDefinition, TaskError, TaskOptions,
-    TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, tasks,
+    RetryPolicy, RunAfter, Snapshot, Status, Stop, Task, TaskArg, TaskContext, TaskDefinition, TaskError, TaskOptions,
+    TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, resolve, tasks,
 };
 
 #[cfg(feature = "http")]

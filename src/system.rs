@@ -6,10 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use callboard_actors::{Builder, Callboard, ShutdownReport, StartError};
+use callboard_actors::{Builder, Callboard, StartError};
 use callboard_http::HttpConfig;
 pub use callboard_http::refuse_open_bind;
-use callboard_tasks::format_duration;
 use tracing::{info, warn};
 
 use crate::Settings;
@@ -93,7 +92,7 @@ pub async fn run(
     let address = listener.local_addr().map_err(RunError::Http)?;
     let config = HttpConfig { shutdown_timeout: LAST_ANSWERS, ..settings.http.clone().into() };
     if let Some(file) = &settings.file {
-        info!("settings read from {}", file.display());
+        info!(file = %file.display(), "settings read");
     }
     let board = builder.settings(settings).start().await?;
     let served = serve(&board, config, listener, || announce(&started(&board, address, has_tokens)), shutdown).await;
@@ -136,15 +135,12 @@ async fn serve(
     }
 }
 
-/// Lets what runs end, and says how it went.
+/// Lets what runs end; the board itself says how it went.
 async fn drain(board: &Callboard) {
     let running: usize = board.health().await.backends.iter().map(|backend| backend.running).sum();
-    info!("draining: no more calls are taken, {running} attempts are running");
-    let before = std::time::Instant::now();
-    let ShutdownReport { finished, handed_back, abandoned } = board.shutdown().await;
-    let took = format_duration(before.elapsed());
-    info!("drained in {took}: {finished} attempts finished, {handed_back} jobs handed back");
+    info!(running, "draining: no more calls are taken");
+    let abandoned = board.shutdown().await.abandoned;
     if abandoned > 0 {
-        warn!("{abandoned} attempts did not stop in time and were abandoned");
+        warn!(abandoned, "attempts did not stop in time, and end with the process");
     }
 }

@@ -30,14 +30,15 @@ impl Backoff {
             return Ok(Self::Default);
         }
         let read = |part: &str| {
-            parse_duration(part).map_err(|problem| format!("{problem}; write \"30s\", \"2s..10m\" or \"default\""))
+            parse_duration(part)
+                .map_err(|_| format!("{text:?} is not a backoff; write \"30s\", \"2s..10m\" or \"default\""))
         };
         match text.split_once("..") {
             None => Ok(Self::Fixed(read(text)?)),
             Some((first, most)) => {
                 let (first, most) = (read(first)?, read(most)?);
                 if most < first {
-                    return Err(format!("the cap {most:?} is shorter than the first pause {first:?}"));
+                    return Err(format!("{text:?} is not a backoff: its cap is shorter than its first pause"));
                 }
                 Ok(Self::Doubling { first, most })
             }
@@ -49,12 +50,14 @@ impl Backoff {
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     const UNITS: [(&str, u64); 6] =
         [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-    let wrong = || format!("{text:?} is not a duration");
+    let form =
+        || format!("{text:?} is not a duration: write numbers with their units w, d, h, m, s, ms, as in \"1h30m\"");
+    let too_long = || format!("{text:?} is too long a duration");
     let mut rest = text.trim();
     let mut total: u64 = 0;
     let mut smallest = u64::MAX;
     if rest.is_empty() {
-        return Err(wrong());
+        return Err(form());
     }
     while !rest.is_empty() {
         let digits = rest
@@ -63,16 +66,18 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         let (number, tail) = rest.split_at(digits);
         let unit = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
-        let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(form)?;
+        if number.is_empty() {
+            return Err(form());
+        }
+        // What is left is digits: only their number can be too large.
+        let number: u64 = number.parse().map_err(|_| too_long())?;
         if *ms >= smallest {
             return Err(format!("{text:?} is not a duration: its units must go from large to small"));
         }
         smallest = *ms;
-        total = number
-            .checked_mul(*ms)
-            .and_then(|part| total.checked_add(part))
-            .ok_or_else(|| format!("{text:?} is too long a duration"))?;
+        let part = number.checked_mul(*ms).ok_or_else(too_long)?;
+        total = total.checked_add(part).ok_or_else(too_long)?;
         rest = tail;
     }
     Ok(Duration::from_millis(total))

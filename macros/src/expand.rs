@@ -32,8 +32,13 @@ pub(crate) fn task(options: TokenStream, item: &TokenStream, at: &TokenStream) -
     let returns = Returns::read(&function.signature.output, &mut errors);
     let task = Expansion { function: &function, options: &options, parameters: &parameters, returns, name, at };
     let rest = errors.into_tokens().unwrap_or_else(|| task.to_tokens());
-    // The function stands there in any case: what calls it should not be in error as well.
-    quote!(#function #rest)
+    // The function stands there in any case: what calls it should not be in error as well. What a task takes is
+    // owned whatever it does with it, and Clippy need not mind.
+    quote! {
+        #[allow(clippy::needless_pass_by_value)]
+        #function
+        #rest
+    }
 }
 
 /// The stored name.

@@ -151,7 +151,7 @@ fn argument(parameter: &PatType, default: Option<Expr>, errors: &mut Errors) -> 
             return None;
         }
     };
-    holds.then(|| Argument { name, ty: (*parameter.ty).clone(), default })
+    holds.then(|| Argument { name, ty: types::bare(&parameter.ty).clone(), default })
 }
 
 /// Finds what cannot be stored wherever it stands in the type of an argument.

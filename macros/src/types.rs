@@ -77,6 +77,7 @@ fn write(tokens: TokenStream, text: &mut String) {
                 };
                 text.push_str(open);
                 write(group.stream(), text);
+                text.truncate(text.trim_end().len());
                 text.push_str(close);
             }
             TokenTree::Punct(punct) => match punct.as_char() {

@@ -55,12 +55,12 @@ fn open_door(settings: &Settings) -> Option<SettingsProblem> {
 }
 
 fn source(settings: &Settings) -> String {
-    settings.file.as_ref().map_or_else(|| "the environment".into(), |file| file.display().to_string())
+    settings.file.as_ref().map_or_else(|| "the environment (there is no file)".into(), |file| file.display().to_string())
 }
 
 fn page(source: &str, problems: &[SettingsProblem]) -> String {
     if problems.is_empty() {
-        return format!("the settings of {source} are in order\n");
+        return format!("the settings in {source} are in order\n");
     }
     problems.iter().map(|problem| format!("{}\n", plain(&problem.to_string()))).collect()
 }

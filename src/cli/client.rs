@@ -1,6 +1,7 @@
 //! Speaks HTTP with a server, and reads its problems.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use reqwest::blocking::{Client as Http, RequestBuilder};
@@ -83,7 +84,7 @@ impl Client {
         let url = self.base.to_string().trim_end_matches('/').to_owned();
         let failed = |source: reqwest::Error| {
             let source = source.without_url();
-            if source.is_connect() && self.base.scheme() == "http" {
+            if is_refused(&source) {
                 Error::NoServer { url: url.clone(), program: self.program.clone() }
             } else {
                 Error::Request { url: url.clone(), source }
@@ -100,6 +101,13 @@ impl Client {
             Err(_) => Err(Error::Foreign { url, problem: format!("its answer is {status} without a problem in it") }),
         }
     }
+}
+
+/// Whether nobody listens there, as the deepest cause says.
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut systems = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+    systems.any(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 /// TLS goes through ring, like all cryptography here, unless the program has already chosen otherwise.
@@ -174,7 +182,8 @@ impl fmt::Display for Refusal {
         for FieldError { pointer, detail } in &self.errors {
             write!(f, "\n  {pointer} {detail}")?;
         }
-        if !self.did_you_mean.is_empty() {
+        // A detail for people says it already.
+        if !self.did_you_mean.is_empty() && !self.detail.as_ref().is_some_and(|text| text.contains("did you mean")) {
             write!(f, "\n  did you mean {}?", self.did_you_mean.join(", or "))?;
         }
         if matches!(self.status, 401 | 403) {

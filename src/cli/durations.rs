@@ -36,7 +36,8 @@ pub(super) fn relative(at: Timestamp, now: Timestamp) -> String {
 /// `"1.24s"`, `"350ms"`, `"2m 3s"`: how long something took.
 pub(super) fn took(length: Duration) -> String {
     match length.as_millis() {
-        ms @ 0..1_000 => format!("{ms}ms"),
+        0 => format!("{}µs", length.as_micros()),
+        ms @ 1..1_000 => format!("{ms}ms"),
         1_000..60_000 => format!("{:.2}s", length.as_secs_f64()),
         _ => match length.as_secs() {
             s @ 0..3_600 => format!("{}m {}s", s / 60, s % 60),

@@ -72,7 +72,7 @@ impl TaskView {
     /// What came of it so far, in one line: its value, its last error, or how far it is.
     pub(super) fn outcome(&self, most: usize) -> String {
         let text = if self.is_successful() {
-            self.return_value.get().to_owned()
+            Some(self.return_value.get()).filter(|value| *value != "null").unwrap_or_default().to_owned()
         } else if let Some(error) = self.errors.last() {
             format!("{}: {}", error.exception_class, error.message)
         } else if let Some(ProgressView { done, total }) = self.progress {

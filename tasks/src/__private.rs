@@ -16,7 +16,7 @@ pub use crate::{
     Backoff, Call, Data, DataKey, Failure, FromTask, InvalidTask, Json, Parameter, Run, Source, Task, TaskArg,
     TaskContext, TaskDefinition, TaskOptions, TaskOutput,
 };
-use crate::{BoxError, FailureKind, Stop};
+use crate::{BoxError, FailureKind, MissingData, Stop};
 
 /// A task that the linker has kept.
 #[derive(Debug)]
@@ -170,7 +170,10 @@ pub fn returned_result<M: Marker, E: IntoFailure>(
 
 /// A parameter that the board supplies.
 pub fn inject<T: FromTask>(context: &TaskContext) -> Result<T, Failure> {
-    T::from_task(context).map_err(|error| Failure::new(FailureKind::Error, error))
+    T::from_task(context).map_err(|error| match error.downcast::<MissingData>() {
+        Ok(missing) => (*missing).into(),
+        Err(error) => Failure::new(FailureKind::Error, error),
+    })
 }
 
 /// The application data that a parameter of this type needs.

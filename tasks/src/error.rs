@@ -23,7 +23,7 @@ pub enum Error {
         near: Vec<String>,
     },
     /// There is no backend of that alias (422). Django: `InvalidTaskBackend`.
-    #[error("there is no backend {alias:?}; configured: {}", .known.join(", "))]
+    #[error("there is no backend {alias:?}; {}", configured(.known))]
     UnknownBackend {
         /// What was asked for.
         alias: String,
@@ -100,6 +100,10 @@ fn did_you_mean(near: &[String]) -> String {
         [one] => format!("; did you mean {one:?}?"),
         many => format!("; did you mean one of {}?", many.join(", ")),
     }
+}
+
+fn configured(aliases: &[String]) -> String {
+    if aliases.is_empty() { "none is configured".into() } else { format!("configured: {}", aliases.join(", ")) }
 }
 
 /// A call that breaks a rule: which task, which field, what is wrong and what to write instead.

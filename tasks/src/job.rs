@@ -178,12 +178,18 @@ pub struct JobState {
     pub finished_at: Option<Timestamp>,
     /// When it may run next, if it waits for a time of its own (a retry, a snooze, a reschedule).
     pub next_run_at: Option<Timestamp>,
-    /// What the function returned, normalised.
+    /// What the function returned, normalised; null is a value too.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub return_value: Option<Json>,
     /// How far it says it has come.
     pub progress: Option<Progress>,
     /// What every attempt left behind; `None` until the first.
     pub history: Option<Box<Attempts>>,
+}
+
+/// A value that is there, also if it is null, which serde would take for `None`.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
 }
 
 /// What the attempts of a job left behind, newest last, bounded.
@@ -344,16 +350,22 @@ impl TaskError {
     }
 }
 
-/// Cuts a text at a character boundary, marks the cut, and replaces NUL.
+/// Replaces NUL, cuts a text at a character boundary, and marks the cut.
 fn clean(text: &str, limit: usize) -> String {
-    let text = if text.len() <= limit {
-        Cow::Borrowed(text)
-    } else {
-        let mut end = limit - '…'.len_utf8();
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        Cow::Owned(format!("{}…", &text[..end]))
-    };
-    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.into_owned() }
+    // What is beyond the limit need not be looked at: replacing makes a text longer, never shorter.
+    let head = up_to(text, limit);
+    let clean = head.replace('\0', "\u{fffd}");
+    if head.len() == text.len() && clean.len() <= limit {
+        return clean;
+    }
+    format!("{}…", up_to(&clean, limit - '…'.len_utf8()))
+}
+
+/// As much of a text as fits, in whole characters.
+fn up_to(text: &str, limit: usize) -> &str {
+    let mut end = limit.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }

@@ -45,6 +45,8 @@ mod steps;
 mod stop;
 mod store;
 mod task;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 #[cfg(feature = "conformance")]

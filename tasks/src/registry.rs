@@ -98,10 +98,7 @@ impl Registry {
                 name: name.into(),
                 near: several.iter().map(|task| task.name.into()).collect(),
             }),
-            None => Err(Error::UnknownTask {
-                name: name.into(),
-                near: near_names(name, self.listed.keys().copied()),
-            }),
+            None => Err(Error::UnknownTask { name: name.into(), near: near_names(name, self.listed.keys().copied()) }),
         }
     }
 
@@ -170,15 +167,22 @@ impl DataMap {
 /// The names most like `name`, best first, at most three.
 #[must_use]
 pub fn near_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let function = |name: &'a str| name.rsplit('.').next().unwrap_or(name);
-    let mut near: Vec<(f64, &str)> = known
-        .map(|candidate| {
-            let whole = strsim::jaro_winkler(name, candidate);
-            let last = strsim::jaro_winkler(name.rsplit('.').next().unwrap_or(name), function(candidate));
-            (whole.max(last), candidate)
-        })
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    // Tasks of one crate share the first part of their names, which makes the whole of any two of them look alike:
+    // a full name is like another one if the functions are, and the whole only says which is best.
+    let likeness = |candidate: &str| {
+        let function = strsim::jaro_winkler(function_of(name), function_of(candidate));
+        let whole = strsim::jaro_winkler(name, candidate);
+        (if name.contains('.') { function } else { function.max(whole) }, whole)
+    };
+    let mut near: Vec<_> = known.map(|candidate| (likeness(candidate), candidate)).collect();
+    near.retain(|((likeness, _), _)| *likeness > 0.8);
+    near.sort_by(|((a, a_whole), a_name), ((b, b_whole), b_name)| {
+        b.total_cmp(a).then(b_whole.total_cmp(a_whole)).then(a_name.cmp(b_name))
+    });
     near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+/// The last part of a task's name.
+fn function_of(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Board, Error, Job, JobId, Phase, Progress, Snapshot, Status, TaskError, TaskOutput, WaitError, WaitFor, WorkerId,
+    Board, Error, Job, JobId, JobSpec, JobState, Json, Phase, Progress, Snapshot, Status, TaskError, TaskOutput,
+    WaitError, WaitFor, WorkerId,
 };
 
 /// A snapshot of an enqueued call: nothing changes in it until [`refresh`](Self::refresh) or [`wait`](Self::wait).
@@ -39,12 +40,7 @@ impl<T: TaskOutput> TaskResult<T> {
     ///
     /// [`Error::ReturnType`] if the stored return value is not a `T`.
     pub fn new(board: Option<Arc<dyn Board>>, snapshot: Snapshot) -> Result<Self, Error> {
-        let value = match &snapshot.job.state.return_value {
-            None => None,
-            Some(json) => {
-                Some(json.get().map_err(|source| Error::ReturnType { id: snapshot.job.id(), source })?)
-            }
-        };
+        let value = value(&snapshot.job.spec, &snapshot.job.state)?;
         Ok(Self { board, snapshot, value })
     }
 
@@ -75,11 +71,16 @@ impl<T: TaskOutput> TaskResult<T> {
         Ok(self)
     }
 
+    /// Takes over what can change in the life of a job, and nothing else; all of it or, on an error, none.
     fn replace(&mut self, snapshot: Snapshot) -> Result<(), Error> {
-        let duplicate = self.snapshot.duplicate;
-        let new = Self::new(self.board.take(), snapshot)?;
-        *self = new;
-        self.snapshot.duplicate = duplicate;
+        let Job { mut spec, state } = snapshot.job;
+        let old = &self.snapshot.job.spec;
+        if (spec.id, &spec.task, &spec.args) != (old.id, &old.task, &old.args) {
+            let JobSpec { id, task, args, .. } = JobSpec::clone(old);
+            spec = Arc::new(JobSpec { id, task, args, ..JobSpec::clone(&spec) });
+        }
+        self.value = value(&spec, &state)?;
+        self.snapshot.job = Job { spec, state };
         Ok(())
     }
 
@@ -89,6 +90,12 @@ impl<T: TaskOutput> TaskResult<T> {
             what: "retrieving or refreshing results",
         })
     }
+}
+
+/// The stored return value as a `T`.
+fn value<T: TaskOutput>(spec: &JobSpec, state: &JobState) -> Result<Option<T>, Error> {
+    let value = state.return_value.as_ref().map(Json::get).transpose();
+    value.map_err(|source| Error::ReturnType { id: spec.id, source })
 }
 
 impl<T> TaskResult<T> {
@@ -209,7 +216,7 @@ impl<T> TaskResult<T> {
     /// What its enqueuer attached: a JSON object, or `None`.
     #[must_use]
     pub fn metadata(&self) -> Option<Value> {
-        self.snapshot.job.spec.metadata.as_ref().map(crate::Json::to_value)
+        self.snapshot.job.spec.metadata.as_ref().map(Json::to_value)
     }
 
     /// Whether the enqueue found an earlier job of the same unique key instead of making one.

@@ -88,9 +88,8 @@ impl Backoff {
                 // than 94 bits hold, so what does not fit into 128 is beyond every cap.
                 let times = 1u128 << attempt.saturating_sub(1).min(94);
                 let pause = first.as_nanos().checked_mul(times).filter(|pause| *pause < most.as_nanos());
-                pause.map_or(most, |nanos| {
-                    Duration::new((nanos / 1_000_000_000) as u64, (nanos % 1_000_000_000) as u32)
-                })
+                pause
+                    .map_or(most, |nanos| Duration::new((nanos / 1_000_000_000) as u64, (nanos % 1_000_000_000) as u32))
             }
         }
     }

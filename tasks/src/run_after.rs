@@ -112,9 +112,9 @@ enum NotDuration {
 impl NotDuration {
     fn of(self, text: &str) -> String {
         match self {
-            Self::Form => format!(
-                "{text:?} is not a duration: write numbers with their units w, d, h, m, s, ms, as in \"1h30m\""
-            ),
+            Self::Form => {
+                format!("{text:?} is not a duration: write numbers with their units w, d, h, m, s, ms, as in \"1h30m\"")
+            }
             Self::NoUnit(rest) => format!("{text:?} is a duration without a unit; write \"{rest}s\" for seconds"),
             Self::Order => format!("{text:?} is not a duration: its units must go from large to small"),
             Self::TooLong => format!("{text:?} is too long a duration"),

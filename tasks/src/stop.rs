@@ -141,12 +141,7 @@ impl Failure {
     /// The attempt did not happen, or was interrupted by an orderly shutdown.
     #[must_use]
     pub fn hand_back() -> Self {
-        Self {
-            kind: FailureKind::HandBack,
-            class: "HandBack".into(),
-            message: String::new(),
-            traceback: String::new(),
-        }
+        Self { kind: FailureKind::HandBack, class: "HandBack".into(), message: String::new(), traceback: String::new() }
     }
 
     /// The stored arguments do not fit the function as it is now; trying again will not help.
@@ -187,7 +182,7 @@ fn short_type_name(path: &str) -> String {
     let mut parts = path.rsplit("::").filter(|part| !part.is_empty());
     let last = parts.next().unwrap_or(path);
     match last {
-        "String" | "str" | "Box" => "Error".into(),
+        "String" | "str" | "Cow" | "Box" => "Error".into(),
         "Error" => match parts.find(|part| *part != "error") {
             Some(module) => format!("{module}::Error"),
             None => "Error".into(),

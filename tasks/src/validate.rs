@@ -40,23 +40,30 @@ pub fn validate(call: &AnyCall, backend: &BackendInfo, now: Timestamp) -> Result
     }
     let priority = options.priority.unwrap_or(i64::from(standard.priority));
     if priority != 0 && !supports.priority {
-        return wrong("priority", format!("is {priority}, but the backend {alias:?} does not support priority; leave it out"));
+        return wrong(
+            "priority",
+            format!("is {priority}, but the backend {alias:?} does not support priority; leave it out"),
+        );
     }
     if !(-100..=100).contains(&priority) {
         return wrong("priority", format!("is {priority}; give a whole number between -100 and 100"));
     }
     if options.run_after != RunAfter::Now && !supports.defer {
-        return wrong("run_after", format!("is set, but the backend {alias:?} does not support run_after; leave it out"));
+        return wrong(
+            "run_after",
+            format!("is set, but the backend {alias:?} does not support run_after; leave it out"),
+        );
     }
     if let Err(problem) = options.run_after.resolve(now) {
         return wrong("run_after", problem);
     }
     let queue = options.queue.as_deref().unwrap_or(standard.queue);
-    if let QueueNames::Only(names) = &backend.queues {
-        if !names.contains(queue) {
-            let known: Vec<_> = names.iter().map(String::as_str).collect();
-            return wrong("queue", format!("{queue:?} is not a queue of the backend {alias:?}; it has {}", known.join(", ")));
-        }
+    if let QueueNames::Only(names) = &backend.queues
+        && !names.contains(queue)
+    {
+        let known: Vec<_> = names.iter().map(String::as_str).collect();
+        let known = known.join(", ");
+        return wrong("queue", format!("{queue:?} is not a queue of the backend {alias:?}; it has {known}"));
     }
     if let Err(problem) = check_name(queue) {
         return wrong("queue", format!("{queue:?} {problem}"));
@@ -88,17 +95,29 @@ fn validate_ours(call: &AnyCall, now: Timestamp) -> Result<(), InvalidTask> {
     match &options.metadata {
         None => {}
         Some(Err(problem)) => return wrong(&format!("metadata{}", problem.pointer), problem.problem.clone()),
-        Some(Ok(json)) if !json.as_str().starts_with('{') => return wrong("metadata", "is not a JSON object".into()),
+        Some(Ok(json)) if !json.as_str().starts_with('{') => {
+            return wrong("metadata", format!("is {}, not a JSON object", shortened(json.as_str())));
+        }
         Some(Ok(json)) => check_size(call, "metadata", json, MAX_METADATA)?,
     }
     check_size(call, "args", call.args.as_ref().map_err(Clone::clone)?, MAX_ARGS)
+}
+
+/// The beginning of a text, for messages.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn check_size(call: &AnyCall, field: &str, json: &Json, limit: usize) -> Result<(), InvalidTask> {
     let wrong = |detail: String| Err(InvalidTask::new(call.task(), format!("#/{field}"), detail));
     let size = json.as_str().len();
     if size > limit {
-        return wrong(format!("is {size} bytes of JSON; at most {limit} are allowed, so store large data elsewhere and pass its key"));
+        return wrong(format!(
+            "is {size} bytes of JSON; at most {limit} are allowed, so store large data elsewhere and pass its key"
+        ));
     }
     let depth = json.depth();
     if depth > MAX_DEPTH {

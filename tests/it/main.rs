@@ -1,1 +1,9 @@
-//! x
+//! The real binary over real sockets. The list of modules is the contents page.
+#![allow(clippy::unwrap_used, unreachable_pub, missing_docs, reason = "these are tests")]
+
+mod support;
+
+mod api;
+mod cli;
+mod serve;
+mod settings;

@@ -389,7 +389,6 @@ impl Desk {
         for turn in back {
             self.report(Outcome { id: turn.spec.id, run: turn.run, started_at: None, ending: Ending::HandBack });
         }
-        self.handed_back.fetch_add(count, Ordering::Relaxed);
         count
     }
 
@@ -465,6 +464,9 @@ impl Desk {
 
     /// Puts an outcome where the backend actor takes it from.
     pub(crate) fn report(&self, outcome: Outcome) {
+        if outcome.ending == Ending::HandBack {
+            self.handed_back.fetch_add(1, Ordering::Relaxed);
+        }
         self.outbox.lock().push(outcome);
         self.wake();
     }

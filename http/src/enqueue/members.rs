@@ -10,9 +10,28 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::read::Wrong;
 use crate::problem::{Kind, Problem};
 
-/// The names of the members; [`Members`] keeps them at these places.
+/// A member of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Member {
+    Task,
+    Args,
+    Backend,
+    Queue,
+    Priority,
+    RunAfter,
+    MaxAttempts,
+    TimeoutMs,
+    ExpiresAt,
+    Tags,
+    Metadata,
+    Unique,
+    LimitKey,
+}
+
+/// The names of the members, in the order of [`Member`].
 const NAMES: [&str; 13] = [
     "task",
     "args",
@@ -53,18 +72,16 @@ impl<'a> Members<'a> {
     }
 
     /// The JSON text of a member.
-    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
-        let place = NAMES.iter().position(|known| *known == name)?;
-        self.found[place].map(RawValue::get).filter(|json| *json != "null")
+    pub(super) fn raw(&self, member: Member) -> Option<&'a str> {
+        self.found[member as usize].map(RawValue::get).filter(|json| *json != "null")
     }
 
-    /// A member read by `read`; a mistake, with what the member takes, is noted.
-    pub(super) fn read<T>(&mut self, name: &str, read: impl FnOnce(&'a str) -> Result<T, String>) -> Option<T> {
-        let json = self.raw(name)?;
-        match read(json) {
+    /// A member read by `read`; a mistake is noted.
+    pub(super) fn read<T>(&mut self, member: Member, read: impl FnOnce(&'a str) -> Result<T, Wrong>) -> Option<T> {
+        match read(self.raw(member)?) {
             Ok(value) => Some(value),
-            Err(detail) => {
-                self.mistake(format!("#/{name}"), detail);
+            Err(Wrong { below, detail }) => {
+                self.mistake(format!("#/{}{below}", NAMES[member as usize]), detail);
                 None
             }
         }

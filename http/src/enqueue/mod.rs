@@ -7,17 +7,20 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use callboard_tasks::{AnyCall, Error, Json, Problem as FieldProblem, RunAfter, TaskResult, WaitFor, near_names};
 
-use self::members::Members;
+use self::members::{Member, Members};
 use crate::access::{Caller, Right};
 use crate::problem::{Kind, Problem};
 use crate::query::Query;
 use crate::state::State;
 use crate::task_json::{self, Shown};
 use crate::{body, links, prefer};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The handler.
 pub(crate) async fn post(
@@ -28,12 +31,12 @@ pub(crate) async fn post(
     let caller = state.caller(&req);
     caller.must(Right::EnqueueAny)?;
     Query::of(&req, &[])?;
-    if req.headers().contains_key("idempotency-key") {
+    if req.headers().contains_key(IDEMPOTENCY_KEY) {
         return Err(Problem::parameter("Idempotency-Key", "is not supported yet"));
     }
     let body = body::read_json(&req, payload, state.limits).await?;
     let mut call = call_of(&state, &caller, &body).await?;
-    if let Some(trace) = req.headers().get("traceparent").and_then(|trace| trace.to_str().ok()) {
+    if let Some(trace) = req.headers().get(TRACEPARENT).and_then(|trace| trace.to_str().ok()) {
         call.options_mut().traceparent = Some(trace.to_owned());
     }
     let enqueued = state.board.try_enqueue_any(call).await?;
@@ -79,13 +82,13 @@ fn answer(req: &HttpRequest, caller: &Caller, result: &TaskResult, waited: Optio
 /// The call that a body asks for, or all of its mistakes.
 async fn call_of(state: &State, caller: &Caller, body: &[u8]) -> Result<AnyCall, Problem> {
     let mut members = Members::of(body)?;
-    let task = members.read("task", read::name);
-    let args = members.read("args", read::args);
+    let task = members.read(Member::Task, read::name);
+    let args = members.read(Member::Args, read::args);
     let options = Options::read(&mut members, state);
-    if members.raw("task").is_none() {
+    if members.raw(Member::Task).is_none() {
         members.mistake("#/task", "is missing; give the name of a task");
     }
-    let args_unread = args.is_none() && members.raw("args").is_some();
+    let args_unread = args.is_none() && members.raw(Member::Args).is_some();
     let mut mistakes = members.mistakes();
     let Some(task) = task else { return Err(Problem::fields(mistakes)) };
     match named(state, caller, &task, args.unwrap_or("{}")).await {
@@ -154,21 +157,20 @@ struct Options<'a> {
 
 impl<'a> Options<'a> {
     fn read(members: &mut Members<'a>, state: &State) -> Self {
-        for later in ["unique", "limit_key"] {
-            members.read(later, |_| Err::<(), _>("is not supported yet".to_owned()));
+        for later in [Member::Unique, Member::LimitKey] {
+            members.read(later, |_| Err::<(), _>("is not supported yet".into()));
         }
-        // Both times count from one moment.
-        let now = state.board.clock().now();
+        let clock = state.board.clock();
         Self {
-            backend: members.read("backend", read::name),
-            queue: members.read("queue", read::name),
-            priority: members.read("priority", read::priority),
-            run_after: members.read("run_after", |json| read::when(json, now)).unwrap_or_default(),
-            max_attempts: members.read("max_attempts", read::max_attempts),
-            timeout: members.read("timeout_ms", read::timeout),
-            expires: members.read("expires_at", |json| read::when(json, now)).unwrap_or_default(),
-            tags: members.read("tags", read::tags).unwrap_or_default(),
-            metadata: members.read("metadata", read::metadata),
+            backend: members.read(Member::Backend, read::name),
+            queue: members.read(Member::Queue, read::name),
+            priority: members.read(Member::Priority, read::priority),
+            run_after: members.read(Member::RunAfter, |json| read::when(json, clock)).unwrap_or_default(),
+            max_attempts: members.read(Member::MaxAttempts, read::max_attempts),
+            timeout: members.read(Member::TimeoutMs, read::timeout),
+            expires: members.read(Member::ExpiresAt, |json| read::when(json, clock)).unwrap_or_default(),
+            tags: members.read(Member::Tags, read::tags).unwrap_or_default(),
+            metadata: members.read(Member::Metadata, read::metadata),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use callboard_tasks::{Json, RunAfter, Timestamp, check_name};
+use callboard_tasks::{Clock, Json, RunAfter, check_name};
 use serde_json::Value;
 
 use super::members::shown;
@@ -13,55 +13,71 @@ const MAX_METADATA: usize = 16 * 1024;
 const MAX_ARGS: usize = 256 * 1024;
 const MAX_DEPTH: usize = 64;
 
+/// What is wrong with a member.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    /// Where below the member, as the rest of a JSON pointer; empty for the member itself.
+    pub(super) below: String,
+    /// What is wrong, with the value, and what to write instead.
+    pub(super) detail: String,
+}
+
+impl<T: Into<String>> From<T> for Wrong {
+    fn from(detail: T) -> Self {
+        Self { below: String::new(), detail: detail.into() }
+    }
+}
+
 /// Text, borrowed unless it holds an escape.
-pub(super) fn text(json: &str) -> Result<Cow<'_, str>, String> {
+pub(super) fn text(json: &str) -> Result<Cow<'_, str>, Wrong> {
     let plain = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|text| !text.contains('\\'));
     match plain {
         Some(text) => Ok(Cow::Borrowed(text)),
         None => match serde_json::from_str(json) {
             Ok(text) => Ok(Cow::Owned(text)),
-            Err(_) => Err(format!("is {}; give text", shown(json))),
+            Err(_) => Err(format!("is {}; give text", shown(json)).into()),
         },
     }
 }
 
 /// A name of a task, queue or backend.
-pub(super) fn name(json: &str) -> Result<Cow<'_, str>, String> {
+pub(super) fn name(json: &str) -> Result<Cow<'_, str>, Wrong> {
     let name = text(json)?;
-    match check_name(&name) {
-        Ok(()) => Ok(name),
-        Err(problem) => Err(problem),
-    }
+    check_name(&name)?;
+    Ok(name)
 }
 
 /// Arguments: an object or an array, checked for size and depth before anybody reads them.
-pub(super) fn args(json: &str) -> Result<&str, String> {
+pub(super) fn args(json: &str) -> Result<&str, Wrong> {
     if !json.starts_with(['{', '[']) {
-        return Err(format!("is {}; give an object by parameter name or an array by position", shown(json)));
+        return Err(format!("is {}; give an object by parameter name or an array by position", shown(json)).into());
     }
     check_size(json, MAX_ARGS)?;
     Ok(json)
 }
 
 /// Attached data: an object.
-pub(super) fn metadata(json: &str) -> Result<Json, String> {
+pub(super) fn metadata(json: &str) -> Result<Json, Wrong> {
     if !json.starts_with('{') {
-        return Err(format!("is {}; give an object", shown(json)));
+        return Err(format!("is {}; give an object", shown(json)).into());
     }
     check_size(json, MAX_METADATA)?;
     let value: Value = serde_json::from_str(json).map_err(|error| format!("cannot be read: {error}"))?;
-    Json::from_value(&value).map_err(|problem| problem.to_string())
+    Json::from_value(&value).map_err(|wrong| Wrong { below: wrong.pointer, detail: wrong.problem })
 }
 
-fn check_size(json: &str, limit: usize) -> Result<(), String> {
+fn check_size(json: &str, limit: usize) -> Result<(), Wrong> {
     if json.len() > limit {
         let size = json.len();
         return Err(format!(
             "is {size} bytes long; at most {limit} are allowed, so store large data elsewhere and pass its key"
-        ));
+        )
+        .into());
     }
     match depth(json) {
-        depth if depth > MAX_DEPTH => Err(format!("is nested {depth} deep; at most {MAX_DEPTH} levels are allowed")),
+        depth if depth > MAX_DEPTH => {
+            Err(format!("is nested {depth} deep; at most {MAX_DEPTH} levels are allowed").into())
+        }
         _ => Ok(()),
     }
 }
@@ -86,7 +102,7 @@ fn depth(json: &str) -> usize {
 }
 
 /// A whole number of a range; `1.0` is one.
-fn whole(json: &str, least: i64, most: i64) -> Result<i64, String> {
+fn whole(json: &str, least: i64, most: i64) -> Result<i64, Wrong> {
     let number = json.parse::<i64>().ok().or_else(|| {
         let float: f64 = json.parse().ok()?;
         // Up to 2^53 every whole number has its own float.
@@ -94,42 +110,43 @@ fn whole(json: &str, least: i64, most: i64) -> Result<i64, String> {
     });
     match number {
         Some(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(format!("is {}; give a whole number between {least} and {most}", shown(json))),
+        _ => Err(format!("is {}; give a whole number between {least} and {most}", shown(json)).into()),
     }
 }
 
 /// -100 to 100.
-pub(super) fn priority(json: &str) -> Result<i64, String> {
+pub(super) fn priority(json: &str) -> Result<i64, Wrong> {
     whole(json, -100, 100)
 }
 
 /// At least 1.
-pub(super) fn max_attempts(json: &str) -> Result<u32, String> {
+pub(super) fn max_attempts(json: &str) -> Result<u32, Wrong> {
     whole(json, 1, i64::from(i32::MAX)).map(|number| u32::try_from(number).expect("in its range"))
 }
 
 /// Milliseconds, at least 1 and at most a hundred years.
-pub(super) fn timeout(json: &str) -> Result<Duration, String> {
+pub(super) fn timeout(json: &str) -> Result<Duration, Wrong> {
     const CENTURY: i64 = 100 * 366 * 24 * 3600 * 1000;
     whole(json, 1, CENTURY).map(|ms| Duration::from_millis(u64::try_from(ms).expect("in its range")))
 }
 
 /// A time, or a pause from now on.
-pub(super) fn when(json: &str, now: Timestamp) -> Result<RunAfter, String> {
+pub(super) fn when(json: &str, clock: &Clock) -> Result<RunAfter, Wrong> {
     let when = RunAfter::from(text(json)?.into_owned());
-    when.resolve(now)?;
+    when.resolve(clock.now())?;
     Ok(when)
 }
 
 /// Labels.
-pub(super) fn tags(json: &str) -> Result<Vec<String>, String> {
+pub(super) fn tags(json: &str) -> Result<Vec<String>, Wrong> {
     let tags: Vec<String> =
         serde_json::from_str(json).map_err(|_| format!("is {}; give an array of texts", shown(json)))?;
     if tags.len() > MAX_TAGS {
-        return Err(format!("has {} tags; at most {MAX_TAGS} are allowed", tags.len()));
+        return Err(format!("has {} tags; at most {MAX_TAGS} are allowed", tags.len()).into());
     }
-    match tags.iter().find_map(|tag| check_name(tag).err().map(|problem| (tag, problem))) {
-        Some((tag, problem)) => Err(format!("holds {:?}, which {problem}", shown(tag))),
-        None => Ok(tags),
+    for (n, tag) in tags.iter().enumerate() {
+        check_name(tag)
+            .map_err(|problem| Wrong { below: format!("/{n}"), detail: format!("{:?} {problem}", shown(tag)) })?;
     }
+    Ok(tags)
 }

@@ -2,10 +2,8 @@ use crate::{MAX_NAME, check_name};
 
 #[test]
 fn letters_digits_and_four_signs_are_allowed_and_no_other_character_is() {
-    let allowed: String = (0..=char::MAX as u32)
-        .filter_map(char::from_u32)
-        .filter(|c| check_name(&c.to_string()).is_ok())
-        .collect();
+    let allowed: String =
+        (0..=char::MAX as u32).filter_map(char::from_u32).filter(|c| check_name(&c.to_string()).is_ok()).collect();
     assert_eq!(allowed, "-.0123456789:ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz");
 }
 

@@ -62,6 +62,23 @@ fn the_table_of_moves_is_this_one() {
     let expected = "
              sched ready park  run   c-ing retry ok    fail  c-ed  exp   quar
 Promote      ready .     .     .     .     ready .     .     .     .     .
+Claim        run   run   .     .     .     run   .     .     .     .     .
+HandBack     .     .     .     ready c-ed  .     .     .     .     .     .
+Succeed      .     .     .     ok    ok    .     .     .     .     .     .
+Fail         .     .     .     fail  c-ed  .     .     .     .     .     .
+Retry        .     .     .     retry c-ed  .     .     .     .     .     .
+Cancel       c-ed  c-ed  c-ed  c-ing c-ing c-ed  .     .     .     .     .
+EndCancelled .     .     .     c-ed  c-ed  .     .     .     .     .     .
+Expire       exp   exp   exp   .     .     exp   .     .     .     .     .
+Park         park  park  .     .     .     park  .     .     .     .     .
+Unpark       .     .     ready .     .     .     .     .     .     .     .
+Lose         .     .     .     ready c-ed  .     .     .     .     .     .
+Quarantine   .     .     .     quar  .     .     .     .     .     .     .
+RunAgain     .     .     .     .     .     .     ready ready ready ready ready
+RunNow       ready .     .     .     .     ready .     .     .     .     .
+Reschedule   sched ready park  .     .     retry .     .     .     .     .
+Postpone     sched sched sched .     .     sched .     .     .     .     .
+Delete       sched ready park  .     .     retry ok    fail  c-ed  exp   quar
 ";
     assert_eq!(table, expected.trim_matches('\n').lines().collect::<Vec<_>>(), "\n{}", table.join("\n"));
 }

@@ -112,7 +112,10 @@ fn now_is_no_time() {
 fn a_time_in_the_past_is_accepted() {
     let past = START - HOUR;
     assert_eq!(RunAfter::from(past).resolve(START), Ok(Some(past)));
-    assert_eq!(RunAfter::from("2020-01-01T00:00:00Z").resolve(START), Ok(Some("2020-01-01T00:00:00Z".parse().unwrap())));
+    assert_eq!(
+        RunAfter::from("2020-01-01T00:00:00Z").resolve(START),
+        Ok(Some("2020-01-01T00:00:00Z".parse().unwrap()))
+    );
 }
 
 // Django 19

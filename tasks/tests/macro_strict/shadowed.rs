@@ -2,6 +2,7 @@
 
 use ::callboard_tasks::task;
 
+/// Types that have nothing but a name.
 macro_rules! useless {
     ($($name:ident)*) => { $(
         #[allow(dead_code, non_camel_case_types, reason = "only the name matters")]
@@ -17,17 +18,26 @@ useless! {
     callboard callboard_tasks serde core std alloc inventory
 }
 
+/// Not the standard library's.
 #[allow(unused_macros, reason = "only the name matters")]
 macro_rules! assert {
-    ($($tokens:tt)*) => { compile_error!("not this one") };
+    ($($tokens:tt)*) => {
+        compile_error!("not this one")
+    };
 }
+/// Not the standard library's.
 #[allow(unused_macros, reason = "only the name matters")]
 macro_rules! concat {
-    ($($tokens:tt)*) => { compile_error!("not this one") };
+    ($($tokens:tt)*) => {
+        compile_error!("not this one")
+    };
 }
+/// Not the standard library's.
 #[allow(unused_macros, reason = "only the name matters")]
 macro_rules! line {
-    ($($tokens:tt)*) => { compile_error!("not this one") };
+    ($($tokens:tt)*) => {
+        compile_error!("not this one")
+    };
 }
 
 /// Takes and returns what the module has not touched.

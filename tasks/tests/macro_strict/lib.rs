@@ -35,13 +35,11 @@
 )]
 #![allow(
     clippy::missing_errors_doc,
-    clippy::needless_pass_by_value,
     clippy::unnecessary_wraps,
     clippy::unused_async,
     reason = "the tasks below are small for the sake of being read"
 )]
 
-#[path = "macro_strict_parts/shadowed.rs"]
 mod shadowed;
 
 /// Tasks that nobody calls, in all visibilities.
@@ -84,13 +82,26 @@ pub mod never_called {
         first
     }
 
+    /// One for nobody else.
     #[task]
     async fn nobody(_unused: u8) {}
 
+    /// One that warns whoever calls it, which its registration is not.
     #[task]
     #[deprecated = "replaced"]
     #[must_use]
     fn old() -> u8 {
         0
+    }
+}
+
+/// Has a task within.
+pub fn outer() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Local(u8);
+
+    #[callboard_tasks::task]
+    async fn inner(local: Local, #[default(Local(2))] other: Local) -> u8 {
+        local.0 + other.0
     }
 }

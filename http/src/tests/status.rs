@@ -1,0 +1,74 @@
+//! `GET /registry`, `/healthz`, `/readyz` and `/problems/{slug}`.
+
+use super::*;
+
+#[actix_web::test]
+async fn the_registry_lists_the_tasks_that_are_open_to_http() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let body = ask(&app, get("/registry")).await.json();
+    let items = body["items"].as_array().unwrap();
+    let names: Vec<_> = items.iter().map(|task| task["name"].as_str().unwrap()).collect();
+    assert_eq!(names, [add::NAME, fail::NAME, greet::NAME, pass_gate::NAME]);
+    assert_eq!(
+        items[0],
+        serde_json::json!({"name": add::NAME, "description": "Adds two numbers.", "queue": "math", "parameters": [
+            {"name": "a", "type": "i64", "required": true},
+            {"name": "b", "type": "i64", "required": true},
+        ]})
+    );
+    assert_eq!(
+        items[2]["parameters"][1],
+        serde_json::json!({"name": "word", "type": "String", "required": false, "default": "hello"})
+    );
+}
+
+#[actix_web::test]
+async fn a_healthy_board_is_alive_and_ready() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let alive = ask(&app, get("/healthz")).await;
+    assert_eq!(alive.status, 200, "{}", alive.json());
+    for check in ["http", "coordination", "heart"] {
+        assert_eq!(alive.json()["checks"][check]["status"], "ok", "{}", alive.json());
+    }
+    let ready = ask(&app, get("/readyz")).await;
+    assert_eq!(ready.status, 200, "{}", ready.json());
+    for check in ["draining", "store:default", "lease:default", "workers:default"] {
+        assert_eq!(ready.json()["checks"][check]["status"], "ok", "{}", ready.json());
+    }
+}
+
+#[actix_web::test]
+async fn a_board_that_shuts_down_is_not_ready() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    board.shutdown().await;
+    let ready = ask(&app, get("/readyz")).await;
+    assert_eq!(ready.status, 503);
+    assert_eq!(ready.header("content-type"), Some("application/json"));
+    assert_eq!(ready.json()["checks"]["draining"]["status"], "failed");
+}
+
+#[actix_web::test]
+async fn every_kind_of_problem_has_its_page_and_form() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    for kind in crate::problem::Kind::ALL {
+        let page = ask(&app, get(&format!("/problems/{}", kind.slug()))).await;
+        assert_eq!(page.status, 200, "{}", kind.slug());
+        assert!(String::from_utf8_lossy(&page.body).starts_with(kind.title()));
+
+        let response = crate::problem::Problem::new(*kind, "why").respond("r-1");
+        assert_eq!(response.status(), kind.status());
+        let needs_retry = matches!(kind.status().as_u16(), 429 | 503);
+        assert_eq!(response.headers().contains_key("retry-after"), needs_retry, "{}", kind.slug());
+        let body: Value = serde_json::from_slice(&body::to_bytes(response.into_body()).await.unwrap()).unwrap();
+        let expected = serde_json::json!({
+            "type": format!("/problems/{}", kind.slug()), "title": kind.title(),
+            "status": kind.status().as_u16(), "detail": "why", "request_id": "r-1",
+        });
+        assert_eq!(body, expected);
+    }
+    assert_eq!(ask(&app, get("/problems/none")).await.problem(), "not-found");
+}

@@ -1,0 +1,251 @@
+//! The verbs of the command line against a real server: what they print, and the code they leave with.
+
+use serde_json::{Value, json};
+
+use crate::support::{Folder, Ran, Server, callboard, run};
+
+/// What a verb printed as JSON.
+#[track_caller]
+fn printed(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+}
+
+#[track_caller]
+fn enqueue(server: &Server, arguments: &[&str]) -> Value {
+    let ran = server.cli(&[&["enqueue", "--json"], arguments].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    printed(&ran)
+}
+
+fn id(task: &Value) -> &str {
+    task["id"].as_str().unwrap()
+}
+
+#[test]
+fn enqueue_prints_the_accepted_task() {
+    let server = Server::start();
+    let ran = server.cli(&["enqueue", "demo.add", r#"{"a": 2, "b": 3}"#, "--in", "1h"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let words: Vec<_> = ran.stdout.split_whitespace().collect();
+    assert_eq!(words[1..], ["demo.add", "scheduled"], "{ran:?}");
+    assert_eq!(server.get(&format!("/tasks/{}", words[0])).json()["task"], "demo.add");
+}
+
+#[test]
+fn enqueue_sends_every_option() {
+    let server = Server::start();
+    let task = enqueue(
+        &server,
+        &["add", "[2, 3]", "--queue", "default", "--priority", "-7", "--max-attempts", "3", "--backend", "default",
+          "--tag", "a", "--tag", "b", "--at", "2100-01-01T00:00:00Z"],
+    );
+    assert_eq!(task["task"], "demo.add");
+    assert_eq!((&task["priority"], &task["max_attempts"], &task["queue"]), (&json!(-7), &json!(3), &json!("default")));
+    assert_eq!((&task["tags"], &task["run_after"]), (&json!(["a", "b"]), &json!("2100-01-01T00:00:00Z")));
+    assert_eq!(task["phase"], "scheduled");
+}
+
+#[test]
+fn enqueue_waits_for_the_end_and_leaves_with_what_came_of_it() {
+    let server = Server::start();
+    let good = server.cli(&["enqueue", "demo.add", "[2, 3]", "--wait"]);
+    assert_eq!(good.code, 0, "{good:?}");
+    assert!(good.stdout.contains("demo.add  successful in ") && good.stdout.ends_with(": 5\n"), "{good:?}");
+    let bad = server.cli(&["enqueue", "demo.fail", r#"["no luck"]"#, "--max-attempts", "1", "--wait", "20"]);
+    assert_eq!(bad.code, 1, "{bad:?}");
+    assert!(bad.stdout.contains("demo.fail  failed in ") && bad.stdout.ends_with(": Error: no luck\n"), "{bad:?}");
+    let late = server.cli(&["enqueue", "demo.sleep", "[60000]", "--wait", "0"]);
+    assert_eq!(late.code, 1, "{late:?}");
+}
+
+#[test]
+fn arguments_keep_every_digit_on_their_way() {
+    let server = Server::start();
+    let task = enqueue(&server, &["demo.add", "[9223372036854775806, 1]", "--wait"]);
+    assert_eq!(task["return_value"], i64::MAX);
+}
+
+#[test]
+fn arguments_can_come_from_the_standard_input() {
+    let server = Server::start();
+    let folder = Folder::new();
+    folder.write("args.json", r#"{"value": "from a file"}"#);
+    let mut command =
+        callboard(&folder, &["enqueue", "demo.echo", "-", "--wait", "--json"], &[("CALLBOARD_URL", &server.url)]);
+    command.stdin(std::fs::File::open(folder.path().join("args.json")).unwrap());
+    assert_eq!(printed(&run(command))["return_value"], "from a file");
+}
+
+#[test]
+fn wrong_arguments_are_pointed_at_and_likely_names_suggested() {
+    let server = Server::start();
+    let missing = server.cli(&["enqueue", "demo.add", r#"{"a": 1, "c": 3}"#]);
+    assert_eq!((missing.code, missing.stdout.as_str()), (1, ""), "{missing:?}");
+    assert!(missing.stderr.contains("(validation-failed)"), "{missing:?}");
+    assert!(missing.stderr.contains("\n  #/args/b is missing"), "{missing:?}");
+    assert!(missing.stderr.contains("\n  #/args/c is not a parameter"), "{missing:?}");
+    let unknown = server.cli(&["enqueue", "demo.ad"]);
+    assert_eq!(unknown.code, 1, "{unknown:?}");
+    assert!(unknown.stderr.contains("did you mean") && unknown.stderr.contains("demo.add"), "{unknown:?}");
+}
+
+#[test]
+fn a_problem_is_printed_as_json_where_json_was_asked_for() {
+    let server = Server::start();
+    let ran = server.cli(&["enqueue", "demo.ad", "--json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(printed(&ran)["type"], "/problems/unknown-task");
+    assert!(ran.stderr.contains("(unknown-task)"), "{ran:?}");
+}
+
+#[test]
+fn ls_shows_a_table_of_the_tasks_that_fit_newest_first() {
+    let server = Server::start();
+    enqueue(&server, &["demo.add", "[2, 3]", "--wait"]);
+    enqueue(&server, &["demo.echo", "[1]", "--in", "1h", "--tag", "later"]);
+    let all = server.cli(&["ls"]);
+    let lines: Vec<Vec<&str>> = all.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!((all.code, lines.len()), (0, 3), "{all:?}");
+    assert_eq!(lines[0][..3], ["ID", "TASK", "PHASE"]);
+    assert_eq!(lines[1][1..5], ["demo.echo", "scheduled", "default", "0/12"]);
+    assert_eq!((&lines[2][1..5], *lines[2].last().unwrap()), (&["demo.add", "successful", "default", "1/12"][..], "5"));
+    for filter in [
+        &["--status", "ready"][..],
+        &["--phase", "scheduled"],
+        &["--task", "demo.echo"],
+        &["--tag", "later"],
+        &["--limit", "1"],
+    ] {
+        let some = printed(&server.cli(&[&["ls", "--json"], filter].concat()));
+        assert_eq!(some["items"].as_array().unwrap().len(), 1, "{filter:?}");
+        assert_eq!(some["items"][0]["task"], "demo.echo", "{filter:?}");
+    }
+    assert_eq!(server.cli(&["ls", "--queue", "empty"]).stdout, "no tasks\n");
+}
+
+#[test]
+fn ls_goes_on_where_it_ended() {
+    let server = Server::start();
+    for n in 0..3 {
+        enqueue(&server, &["demo.echo", &format!("[{n}]"), "--in", "1h"]);
+    }
+    let first = server.cli(&["ls", "--limit", "2"]);
+    let cursor = first.stdout.lines().last().unwrap().strip_prefix("more with --cursor ").unwrap();
+    let rest = printed(&server.cli(&["ls", "--limit", "2", "--cursor", cursor, "--json"]));
+    assert_eq!((&rest["items"][0]["args"], &rest["next"]), (&json!({"value": 0}), &Value::Null));
+    assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn show_tells_all_about_a_task_and_keeps_its_control_characters_from_the_terminal() {
+    let server = Server::start();
+    let ran = server.cli(&["enqueue", "demo.fail", r#"["red \u001b[31m\nalert"]"#, "--max-attempts", "1", "--wait", "--json"]);
+    let task = printed(&ran);
+    let page = server.cli(&["show", id(&task)]);
+    assert_eq!(page.code, 0, "{page:?}");
+    for expected in [
+        &format!("demo.fail  {}\n", id(&task)),
+        "phase     failed (FAILED)",
+        "attempts  1 of 1",
+        "queue     default of backend default, priority 0",
+        "Error: red \\u{1b}[31m\n    alert",
+    ] {
+        assert!(page.stdout.contains(expected), "{expected:?} is not in {}", page.stdout);
+    }
+    assert!(!page.stdout.contains('\u{1b}'), "{page:?}");
+    assert_eq!(printed(&server.cli(&["show", id(&task), "--json"])), task);
+}
+
+#[test]
+fn wait_leaves_with_0_for_a_success_and_with_1_for_anything_else() {
+    let server = Server::start();
+    let quick = enqueue(&server, &["demo.sleep", "[200]"]);
+    let good = server.cli(&["wait", id(&quick)]);
+    assert_eq!(good.code, 0, "{good:?}");
+    assert!(good.stdout.contains("successful"), "{good:?}");
+    let slow = enqueue(&server, &["demo.sleep", "[60000]"]);
+    server.until_phase(id(&slow), "running");
+    let late = server.cli(&["wait", id(&slow), "--timeout", "300ms"]);
+    assert_eq!(late.code, 1, "{late:?}");
+    assert!(late.stdout.contains("running"), "{late:?}");
+}
+
+#[test]
+fn cancel_ends_a_waiting_task_asks_a_running_one_and_refuses_a_finished_one() {
+    let server = Server::start();
+    let waiting = enqueue(&server, &["demo.echo", "[1]", "--in", "1h"]);
+    let ended = server.cli(&["cancel", id(&waiting)]);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert!(ended.stdout.contains("cancelled"), "{ended:?}");
+    let running = enqueue(&server, &["demo.sleep", "[60000]"]);
+    server.until_phase(id(&running), "running");
+    assert_eq!(server.cli(&["cancel", id(&running)]).code, 0);
+    assert_eq!(server.until_finished(id(&running))["phase"], "cancelled");
+    let again = server.cli(&["cancel", id(&running)]);
+    assert_eq!(again.code, 1, "{again:?}");
+    assert!(again.stderr.contains("(invalid-transition)"), "{again:?}");
+}
+
+#[test]
+fn a_task_that_nobody_knows_is_not_found() {
+    let server = Server::start();
+    for verb in ["show", "wait", "cancel"] {
+        let ran = server.cli(&[verb, "0193b3a0-5c1e-7d2a-9f00-1c2d3e4f5a6b"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("(not-found)"), "{ran:?}");
+    }
+}
+
+#[test]
+fn where_no_server_answers_the_way_to_one_is_told() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{free}");
+    let ran = run(callboard(&Folder::new(), &["ls", "--url", &url], &[]));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.starts_with(&format!("error: no server answers at {url}; start one with `callboard`")), "{ran:?}");
+}
+
+#[test]
+fn what_answers_without_being_a_callboard_is_said_so() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let page = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut connection, _) = listener.accept().unwrap();
+        let _ = connection.read(&mut [0; 4096]).unwrap();
+        connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello").unwrap();
+    });
+    let ran = run(callboard(&Folder::new(), &["ls", "--url", &url], &[]));
+    page.join().unwrap();
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("does not answer like a callboard server"), "{ran:?}");
+}
+
+#[test]
+fn wrong_usage_leaves_with_2_before_any_server_is_asked() {
+    for (arguments, expected) in [
+        (&["show", "12"][..], "is not a task id"),
+        (&["ls", "--status", "done"], "the statuses are READY, RUNNING, SUCCESSFUL, FAILED"),
+        (&["ls", "--limit", "0"], "1..=200"),
+        (&["enqueue", "demo.add", "{a: 1}"], "is not JSON"),
+        (&["enqueue", "demo.add", "5"], "is neither an object nor an array"),
+        (&["enqueue", "demo.add", "--in", "5"], "is a duration without a unit"),
+        (&["enqueue", "demo.add", "--in", "5m", "--at", "2100-01-01T00:00:00Z"], "cannot be used with"),
+        (&["ls", "--url", "ftp://x"], "it starts with http:// or https://"),
+        (&["--bind", "8000"], "is no address with a port"),
+        (&["sevre"], "serve"),
+    ] {
+        let ran = run(callboard(&Folder::new(), arguments, &[]));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(expected), "{arguments:?}: {expected:?} is not in {}", ran.stderr);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let version = run(callboard(&Folder::new(), &["--version"], &[]));
+    assert_eq!((version.code, version.stdout.as_str()), (0, concat!("callboard ", env!("CARGO_PKG_VERSION"), "\n")));
+    let help = run(callboard(&Folder::new(), &["help", "enqueue"], &[]));
+    assert_eq!(help.code, 0);
+    assert!(help.stdout.contains("[ARGS-JSON]"), "{help:?}");
+}
