@@ -50,7 +50,7 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
-//! | `http` | yes | [`http`](crate::http): the front end as actix-web routes; [`system`]: a whole server |
+//! | `http` | yes | [`mod@http`]: the front end as actix-web routes; [`system`]: a whole server |
 //! | `cli` | yes | [`cli`]: the command line, and with it the program `callboard`; needs `http` |
 //!
 //! A program that brings its own web framework says `default-features = false` and compiles neither actix-web nor
@@ -72,10 +72,11 @@ pub use callboard_actors::{
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{
-    AnyCall, Backoff, Board, BoxError, Call, CallOptions, CancelReason, Clock, Data, Error, FromTask, InvalidMove,
-    InvalidTask, JobId, MissingData, NoReturnValue, Parameter, Phase, Problem, Progress, Registry, RegistryError,
-    RetryPolicy, RunAfter, Snapshot, Status, Stop, Task, TaskArg, TaskContext, TaskDefinition, TaskError, TaskOptions,
-    TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, resolve, tasks,
+    AnyCall, BackendInfo, Backoff, Board, BoxError, Call, CallOptions, CancelReason, Change, Clock, Data, DataKey,
+    Error, Filter, FromTask, InvalidMove, InvalidTask, Job, JobId, Json, MissingData, NoReturnValue, NotJson, Page,
+    Parameter, Phase, Problem, Progress, Published, QueueNames, Registry, RegistryError, RetryPolicy, Run, RunAfter,
+    Snapshot, Source, Stats, Status, Stop, Supports, Task, TaskArg, TaskContext, TaskDefinition, TaskError,
+    TaskOptions, TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, resolve, tasks,
 };
 
 #[cfg(feature = "http")]
@@ -86,8 +87,8 @@ pub use self::settings::{BackendKind, BackendSettings, Settings, SettingsError, 
 pub mod store {
     pub use callboard_tasks::{
         Ask, Attempts, Beat, Change, Changed, Claim, Claimed, Control, Ending, Fate, Filter, Job, JobSpec, JobState,
-        Json, Listing, Lookup, MemoryOptions, MemoryStore, Move, Outcome, Page, Placed, Published,
-        PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
+        Json, Listing, Lookup, MemoryOptions, MemoryStore, Move, Outcome, Page, Placed, Published, PublishedParameter,
+        Pulse, QueueStats, Stats, Store, StoreError, Unit,
     };
 }
 

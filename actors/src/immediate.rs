@@ -1,6 +1,5 @@
 //! The immediate backend: runs each call while its enqueuer waits, on a thread of its own.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -16,7 +15,7 @@ use tokio::sync::oneshot;
 use crate::door::{Entry, Gate, Room, plain_health};
 use crate::handle::Hub;
 use crate::health::BackendHealth;
-use crate::panics::contain;
+use crate::panics::{contain, drop_contained};
 use crate::queue::{Facts, ending};
 
 #[derive(Debug)]
@@ -141,7 +140,7 @@ impl OneCall {
         state.max_attempts = 1;
         state.started_at = Some(now);
         state.last_attempted_at = Some(now);
-        state.history.get_or_insert_default().add_worker(self.worker);
+        state.history.add_worker(self.worker);
     }
 
     async fn attempt(&self) -> Result<Json, Failure> {
@@ -160,7 +159,7 @@ impl OneCall {
             Run::Async(function) => {
                 let mut future = function(context);
                 let result = self.poll_to_the_end(&mut future).await;
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+                drop_contained(future);
                 result
             }
             Run::Blocking(function) => {
@@ -218,7 +217,7 @@ impl OneCall {
         job.state.version += 1;
         job.state.finished_at = Some(now);
         if let Some(error) = error {
-            job.state.history.get_or_insert_default().add_error(error);
+            job.state.history.add_error(error);
         }
     }
 }

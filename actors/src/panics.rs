@@ -38,10 +38,17 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Failure> {
     result.map_err(|payload| {
         let place = PLACE.take();
         let failure = Failure::panic(message(payload.as_ref()), place.as_deref());
-        // Dropping the payload is user code too.
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        drop_contained(payload);
         failure
     })
+}
+
+/// Drops a value of the user's, whose destructor may panic as well.
+pub(crate) fn drop_contained<T>(value: T) {
+    if let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // The destructor of this one could panic in turn, and so on without end: rather a few bytes lost.
+        std::mem::forget(payload);
+    }
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {

@@ -82,6 +82,9 @@ impl Function {
         if let Some(variadic) = &signature.variadic {
             errors.add(variadic, "a task cannot be variadic; take a `Vec`");
         }
+        if self.body.to_string() == ";" {
+            errors.add(&signature.ident, "a task needs a body; only a function that stands for itself can be one");
+        }
         self.check_generics(errors);
         let name = self.name();
         if marker.is_none() && is_primitive(&name) {

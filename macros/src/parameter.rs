@@ -124,7 +124,8 @@ fn wrong_reference(ty: &Type, injected: bool) -> Option<String> {
     let inner = &reference.elem;
     let name = types::text(inner);
     if types::is_named(inner, "TaskContext") {
-        return reference.mutability.map(|_| format!("a context is shared; write `&{name}`"));
+        let plain = reference.mutability.is_none() && reference.lifetime.is_none();
+        return (!plain).then(|| format!("a context is shared, and lent for one attempt; write `&{name}`"));
     }
     (injected || types::is_generic_named(inner, "Data"))
         .then(|| format!("what is injected is handed over, not lent; write `{name}`"))

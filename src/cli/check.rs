@@ -51,11 +51,14 @@ impl Check {
 /// What no single key is to blame for: a door that is open to the world.
 fn open_door(settings: &Settings) -> Option<SettingsProblem> {
     let detail = refuse_open_bind(settings.http.bind, !settings.http.tokens.is_empty()).err()?;
-    Some(SettingsProblem { place: source(settings), key: "http.bind:".into(), detail })
+    Some(SettingsProblem { place: source(settings), key: "http.bind".into(), detail })
 }
 
 fn source(settings: &Settings) -> String {
-    settings.file.as_ref().map_or_else(|| "the environment (there is no file)".into(), |file| file.display().to_string())
+    settings
+        .file
+        .as_ref()
+        .map_or_else(|| "the environment (there is no file)".into(), |file| file.display().to_string())
 }
 
 fn page(source: &str, problems: &[SettingsProblem]) -> String {

@@ -120,6 +120,10 @@ impl Enqueue {
         };
         let args: Box<RawValue> =
             serde_json::from_str(&text).map_err(|error| wrong(&format!("is not JSON ({error})")))?;
-        if args.get().starts_with(['{', '[']) { Ok(Some(args)) } else { Err(wrong("is neither an object nor an array")) }
+        if args.get().starts_with(['{', '[']) {
+            Ok(Some(args))
+        } else {
+            Err(wrong("is neither an object nor an array"))
+        }
     }
 }

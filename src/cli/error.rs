@@ -21,6 +21,8 @@ pub(super) enum Error {
     Run(#[from] RunError),
     #[error("the signals of the system cannot be heard")]
     Signals(#[source] io::Error),
+    #[error("no token was created: {0}")]
+    TokensFile(String),
     /// Nobody listens there.
     #[error("no server answers at {url}; start one with `{program}`, or name another with --url or CALLBOARD_URL")]
     NoServer { url: String, program: String },

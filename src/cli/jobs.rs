@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use callboard_tasks::JobId;
 use clap::Args;
 
+use super::Server;
 use super::client::{Answer, Client};
 use super::durations::{seconds, took};
 use super::error::Error;
 use super::output::{phase, plain};
 use super::view::TaskView;
-use super::Server;
 
 /// The longest that the server is asked to wait at once.
 const WAIT: Duration = Duration::from_secs(25);

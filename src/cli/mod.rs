@@ -1,4 +1,4 @@
-//! The command line: `serve` and `check` read the settings, all other verbs speak HTTP with a running server.
+//! The command line: `serve`, `check` and `token` work on files, all other verbs speak HTTP with a running server.
 //!
 //! An embedding program offers the same command line for its own tasks:
 //!
@@ -20,6 +20,7 @@ mod serve;
 mod show;
 mod signals;
 mod table;
+mod token;
 mod view;
 
 #[cfg(test)]
@@ -105,6 +106,7 @@ impl Program {
             Verb::Show(options) => options.run(&name),
             Verb::Wait(options) => options.run(&name),
             Verb::Cancel(options) => options.run(&name),
+            Verb::Token(options) => options.run(),
         }
     }
 }
@@ -136,12 +138,13 @@ enum Verb {
     Show(show::Show),
     Wait(jobs::Wait),
     Cancel(jobs::Cancel),
+    Token(token::TokenVerb),
 }
 
 impl Verb {
     fn prints_json(&self) -> bool {
         match self {
-            Self::Serve(_) | Self::Check(_) => false,
+            Self::Serve(_) | Self::Check(_) | Self::Token(_) => false,
             Self::Enqueue(verb) => verb.server.json,
             Self::Ls(verb) => verb.server.json,
             Self::Show(verb) => verb.server.json,

@@ -38,7 +38,9 @@ impl Program {
         }
         let builder = match self.demo {
             Some(demo) if options.demo || settings.file.is_none() => demo(self.builder),
-            None if options.demo => return Err(Error::Usage("this program has no demo tasks; leave out --demo".into())),
+            None if options.demo => {
+                return Err(Error::Usage("this program has no demo tasks; leave out --demo".into()));
+            }
             _ => self.builder,
         };
         actix_web::rt::System::new().block_on(async {

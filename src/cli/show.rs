@@ -34,7 +34,7 @@ impl Show {
 /// A task as a page: what it is, then one line for each thing known of it.
 pub(super) fn page(task: &TaskView, now: Timestamp) -> String {
     let mut page = format!("{}  {}\n", bold(plain(&task.task)), task.id);
-    let mut line = |name: &str, text: String| page.push_str(&format!("  {}{text}\n", dim(format!("{name:<10}"))));
+    let mut line = |name: &str, text: String| page.push_str(&format!("  {}{text}\n", dim(format!("{name:<11}"))));
     let time = |at: Timestamp| format!("{} ({at})", relative(at, now));
     line("phase", format!("{} ({})", phase(&task.phase), plain(&task.status)));
     line("queue", format!("{} of backend {}, priority {}", plain(&task.queue), plain(&task.backend), task.priority));

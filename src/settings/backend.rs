@@ -85,7 +85,9 @@ fn kind(text: &str) -> Result<BackendKind, String> {
     let names = || KINDS.iter().map(|(name, _)| *name);
     Err(match near_names(text, names()).first() {
         Some(near) => format!("is {text:?}; did you mean {near:?}?"),
-        None => format!("is {text:?}; write {}", names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")),
+        None => {
+            format!("is {text:?}; write {}", names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
+        }
     })
 }
 

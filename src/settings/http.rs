@@ -46,7 +46,11 @@ pub(super) fn read(mut http: Section<'_>, folder: &Path) -> HttpSettings {
     }
     if let Some(file) = http.text("tokens_file", "tokens.toml") {
         // A variable is set by somebody who stands in the working directory, not beside the settings file.
-        let path = if matches!(file.place, Place::Variable(_)) { PathBuf::from(&file.value) } else { folder.join(&file.value) };
+        let path = if matches!(file.place, Place::Variable(_)) {
+            PathBuf::from(&file.value)
+        } else {
+            folder.join(&file.value)
+        };
         settings.tokens = tokens::read(&http, &file, &path);
     }
     for name in http.texts("hosts", "[\"tasks.example.com\"]").unwrap_or_default() {

@@ -7,7 +7,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 #[cfg(feature = "http")]
-mod tokens;
+pub(crate) mod tokens;
 mod tree;
 
 use std::cell::RefCell;

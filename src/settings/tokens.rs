@@ -7,6 +7,8 @@ use std::path::Path;
 
 use callboard_http::{Scope, Token};
 
+#[cfg(feature = "cli")]
+use super::section::Problems;
 use super::section::{Found, Section};
 use super::tree::{self, Place};
 
@@ -29,6 +31,22 @@ pub(super) fn read(settings: &Section<'_>, named: &Found<String>, path: &Path) -
             problems.into_iter().for_each(|problem| settings.note(problem));
             Vec::new()
         }
+    }
+}
+
+/// Whether a file of tokens is in order.
+#[cfg(feature = "cli")]
+pub(crate) fn check(path: &Path) -> Result<(), String> {
+    let name = path.display().to_string();
+    let text = open(path).map_err(|problem| format!("{name} {problem}"))?;
+    let problems = Problems::default();
+    match tree::read(&name, &text) {
+        Ok(table) => drop(all(Section::outermost(table, Place::Whole(name.as_str().into()), &problems))),
+        Err(errors) => problems.borrow_mut().extend(errors),
+    }
+    match problems.into_inner().first() {
+        None => Ok(()),
+        Some(problem) => Err(problem.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,8 +184,8 @@ pub struct JobState {
     pub return_value: Option<Json>,
     /// How far it says it has come.
     pub progress: Option<Progress>,
-    /// What every attempt left behind; `None` until the first.
-    pub history: Option<Box<Attempts>>,
+    /// What its attempts left behind.
+    pub history: Attempts,
 }
 
 /// A value that is there, also if it is null, which serde would take for `None`.
@@ -196,7 +197,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<J
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Attempts {
     /// The worker process of each counted attempt; the last [`Attempts::KEPT`].
-    pub worker_ids: Vec<WorkerId>,
+    pub worker_ids: WorkerIds,
     /// One record for each failed attempt; the last [`Attempts::KEPT`].
     pub errors: Vec<TaskError>,
 }
@@ -207,7 +208,7 @@ impl Attempts {
 
     /// Appends the worker of an attempt that has started.
     pub fn add_worker(&mut self, worker: WorkerId) {
-        keep_last(&mut self.worker_ids, worker);
+        self.worker_ids.push(worker);
     }
 
     /// Appends the record of a failed attempt.
@@ -221,6 +222,76 @@ fn keep_last<T>(list: &mut Vec<T>, item: T) {
         list.remove(0);
     }
     list.push(item);
+}
+
+/// The worker processes of a job's attempts, oldest first; read as a slice.
+///
+/// Nearly every job has one attempt, so one worker needs no allocation.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<WorkerId>", into = "Vec<WorkerId>")]
+pub struct WorkerIds(Ids);
+
+#[derive(Clone, Default, PartialEq, Eq)]
+enum Ids {
+    #[default]
+    None,
+    One(WorkerId),
+    Several(Vec<WorkerId>),
+}
+
+impl WorkerIds {
+    /// Appends a worker; the oldest one goes if there are too many.
+    pub fn push(&mut self, worker: WorkerId) {
+        self.0 = match std::mem::take(&mut self.0) {
+            Ids::None => Ids::One(worker),
+            Ids::One(first) => Ids::Several(vec![first, worker]),
+            Ids::Several(mut ids) => {
+                keep_last(&mut ids, worker);
+                Ids::Several(ids)
+            }
+        };
+    }
+
+    /// Takes the latest worker back.
+    pub fn pop(&mut self) {
+        match &mut self.0 {
+            Ids::None => {}
+            Ids::One(_) => self.0 = Ids::None,
+            Ids::Several(ids) => drop(ids.pop()),
+        }
+    }
+}
+
+impl Deref for WorkerIds {
+    type Target = [WorkerId];
+
+    fn deref(&self) -> &[WorkerId] {
+        match &self.0 {
+            Ids::None => &[],
+            Ids::One(worker) => std::slice::from_ref(worker),
+            Ids::Several(ids) => ids,
+        }
+    }
+}
+
+impl fmt::Debug for WorkerIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl From<Vec<WorkerId>> for WorkerIds {
+    fn from(ids: Vec<WorkerId>) -> Self {
+        let mut all = Self::default();
+        ids.into_iter().for_each(|id| all.push(id));
+        all
+    }
+}
+
+impl From<WorkerIds> for Vec<WorkerId> {
+    fn from(ids: WorkerIds) -> Self {
+        ids.to_vec()
+    }
 }
 
 impl JobState {
@@ -241,20 +312,20 @@ impl JobState {
             next_run_at: None,
             return_value: None,
             progress: None,
-            history: None,
+            history: Attempts::default(),
         }
     }
 
     /// The records of its failed attempts, oldest first.
     #[must_use]
     pub fn errors(&self) -> &[TaskError] {
-        self.history.as_ref().map_or(&[], |history| &history.errors)
+        &self.history.errors
     }
 
     /// The worker processes of its attempts, oldest first.
     #[must_use]
     pub fn worker_ids(&self) -> &[WorkerId] {
-        self.history.as_ref().map_or(&[], |history| &history.worker_ids)
+        &self.history.worker_ids
     }
 }
 

@@ -63,7 +63,7 @@ pub use context::{Cancellation, CancelReason, TaskContext};
 pub use data::{Data, DataKey, DataMap, FromTask, MissingData};
 pub use error::{BoxError, Error, InvalidTask, Problem, WaitError};
 pub use event::{Event, EventKind};
-pub use job::{Attempts, Job, JobId, JobSpec, JobState, Progress, TaskError, WorkerId};
+pub use job::{Attempts, Job, JobId, JobSpec, JobState, Progress, TaskError, WorkerId, WorkerIds};
 pub use json::{Json, NotJson};
 pub use memory::{MemoryOptions, MemoryStore};
 pub use names::{MAX_NAME, check_name};

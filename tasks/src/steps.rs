@@ -62,7 +62,7 @@ impl Job {
         state.last_attempted_at = Some(now);
         state.next_run_at = None;
         state.progress = None;
-        state.history.get_or_insert_default().add_worker(worker);
+        state.history.add_worker(worker);
         Ok(())
     }
 
@@ -300,9 +300,7 @@ impl JobState {
             self.started_at = None;
             self.last_attempted_at = None;
         }
-        if let Some(history) = &mut self.history {
-            history.worker_ids.pop();
-        }
+        self.history.worker_ids.pop();
     }
 
     /// The present attempt started then, not when it was claimed.
@@ -314,7 +312,7 @@ impl JobState {
     }
 
     fn record(&mut self, error: TaskError) {
-        self.history.get_or_insert_default().add_error(error);
+        self.history.add_error(error);
     }
 
     /// Ends it with a record that belongs to no attempt, so that whoever finds it failed also finds why.

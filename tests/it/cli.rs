@@ -1,5 +1,7 @@
 //! The verbs of the command line against a real server: what they print, and the code they leave with.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::support::{Folder, Ran, Server, callboard, run};
@@ -36,8 +38,24 @@ fn enqueue_sends_every_option() {
     let server = Server::start();
     let task = enqueue(
         &server,
-        &["add", "[2, 3]", "--queue", "default", "--priority", "-7", "--max-attempts", "3", "--backend", "default",
-          "--tag", "a", "--tag", "b", "--at", "2100-01-01T00:00:00Z"],
+        &[
+            "add",
+            "[2, 3]",
+            "--queue",
+            "default",
+            "--priority",
+            "-7",
+            "--max-attempts",
+            "3",
+            "--backend",
+            "default",
+            "--tag",
+            "a",
+            "--tag",
+            "b",
+            "--at",
+            "2100-01-01T00:00:00Z",
+        ],
     );
     assert_eq!(task["task"], "demo.add");
     assert_eq!((&task["priority"], &task["max_attempts"], &task["queue"]), (&json!(-7), &json!(3), &json!("default")));
@@ -139,15 +157,23 @@ fn ls_goes_on_where_it_ended() {
 #[test]
 fn show_tells_all_about_a_task_and_keeps_its_control_characters_from_the_terminal() {
     let server = Server::start();
-    let ran = server.cli(&["enqueue", "demo.fail", r#"["red \u001b[31m\nalert"]"#, "--max-attempts", "1", "--wait", "--json"]);
+    let ran = server.cli(&[
+        "enqueue",
+        "demo.fail",
+        r#"["red \u001b[31m\nalert"]"#,
+        "--max-attempts",
+        "1",
+        "--wait",
+        "--json",
+    ]);
     let task = printed(&ran);
     let page = server.cli(&["show", id(&task)]);
     assert_eq!(page.code, 0, "{page:?}");
     for expected in [
         &format!("demo.fail  {}\n", id(&task)),
-        "phase     failed (FAILED)",
-        "attempts  1 of 1",
-        "queue     default of backend default, priority 0",
+        "phase      failed (FAILED)",
+        "attempts   1 of 1",
+        "queue      default of backend default, priority 0",
         "Error: red \\u{1b}[31m\n    alert",
     ] {
         assert!(page.stdout.contains(expected), "{expected:?} is not in {}", page.stdout);
@@ -202,7 +228,10 @@ fn where_no_server_answers_the_way_to_one_is_told() {
     let url = format!("http://{free}");
     let ran = run(callboard(&Folder::new(), &["ls", "--url", &url], &[]));
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.starts_with(&format!("error: no server answers at {url}; start one with `callboard`")), "{ran:?}");
+    assert!(
+        ran.stderr.starts_with(&format!("error: no server answers at {url}; start one with `callboard`")),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -248,4 +277,54 @@ fn help_and_version_are_no_errors() {
     let help = run(callboard(&Folder::new(), &["help", "enqueue"], &[]));
     assert_eq!(help.code, 0);
     assert!(help.stdout.contains("[ARGS-JSON]"), "{help:?}");
+}
+
+#[test]
+fn a_created_token_opens_the_server_that_names_its_file() {
+    let folder = Folder::new();
+    folder.write("callboard.toml", "[tasks.default]\nbackend = \"memory\"\n[http]\ntokens_file = \"tokens.toml\"\n");
+    let create = |arguments: &[&str]| {
+        let ran = run(callboard(&folder, &[&["token", "create"], arguments].concat(), &[]));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.stderr.starts_with("added to tokens.toml;"), "{ran:?}");
+        ran.stdout.trim_end().to_owned()
+    };
+    let shop = create(&["the \"shop\"", "--scope", "tasks:enqueue:demo.add", "--expires", "1d"]);
+    let admin = create(&["me", "--scope", "admin", "--scope", "tasks:debug"]);
+    assert_ne!(shop, admin);
+    let file = std::fs::read_to_string(folder.path().join("tokens.toml")).unwrap();
+    assert!(!file.contains(&shop[12..]) && !file.contains(&admin[12..]), "a secret stands in {file}");
+    let server = Server::start_in(Arc::new(folder), &["--demo"], &[]);
+    let enqueue = |token: &str, task: &str| server.cli(&["enqueue", task, "[1, 2]", "--token", token]);
+    assert_eq!(enqueue(&shop, "demo.add").code, 0);
+    assert!(enqueue(&shop, "log_message").stderr.contains("(insufficient-scope)"));
+    assert!(enqueue("tk_00000000_wrong", "demo.add").stderr.contains("(unauthorized)"));
+    assert_eq!(server.cli(&["ls", "--token", &admin]).code, 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_tokens_is_made_for_its_owner_alone_and_one_that_others_may_read_is_left_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Folder::new();
+    let create = || run(callboard(&folder, &["token", "create", "me", "--scope", "admin"], &[]));
+    assert_eq!(create().code, 0);
+    let path = folder.path().join("tokens.toml");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let before = std::fs::read_to_string(&path).unwrap();
+    let ran = create();
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains("chmod 600 tokens.toml"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+}
+
+#[test]
+fn a_token_without_a_scope_or_with_an_unknown_one_is_not_created() {
+    for scope in [&[][..], &["--scope", "tasks:reed"]] {
+        let folder = Folder::new();
+        let ran = run(callboard(&folder, &[&["token", "create", "me"], scope].concat(), &[]));
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{ran:?}");
+        assert!(!folder.path().join("tokens.toml").exists());
+    }
 }

@@ -33,7 +33,13 @@ fn paste(line: &str) -> serde_json::Value {
 fn the_printed_lines_can_be_pasted_and_work() {
     let server = Server::start();
     let lines: Vec<String> = wait_until("both lines are printed", || {
-        let lines: Vec<_> = server.stdout().lines().map(str::trim).filter(|line| line.starts_with("curl ")).map(str::to_owned).collect();
+        let lines: Vec<_> = server
+            .stdout()
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with("curl "))
+            .map(str::to_owned)
+            .collect();
         (lines.len() == 2).then_some(lines)
     });
     let enqueued = paste(&lines[0]);
@@ -81,7 +87,10 @@ fn a_flaky_task_fails_as_often_as_it_was_told_and_then_succeeds() {
     let server = Server::start();
     let id = server.enqueue(&json!({"task": "demo.flaky", "args": {"fail_times": 1}}));
     let task = server.until_finished(&id);
-    assert_eq!((&task["status"], &task["return_value"], &task["attempts"]), (&json!("SUCCESSFUL"), &json!(2), &json!(2)));
+    assert_eq!(
+        (&task["status"], &task["return_value"], &task["attempts"]),
+        (&json!("SUCCESSFUL"), &json!(2), &json!(2))
+    );
     assert_eq!(task["errors"].as_array().unwrap().len(), 1);
 }
 

@@ -98,7 +98,7 @@ pub struct Ran {
 #[track_caller]
 pub fn run(mut command: Command) -> Ran {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (stdout, stderr) = (Text::of(child.stdout.take().unwrap()), Text::of(child.stderr.take().unwrap()));
+    let (mut stdout, mut stderr) = (Text::of(child.stdout.take().unwrap()), Text::of(child.stderr.take().unwrap()));
     let status = wait_for(&mut child, || format!("{command:?}\n{}{}", stdout.so_far(), stderr.so_far()));
     Ran { code: status.code().unwrap_or(-1), stdout: stdout.whole(), stderr: stderr.whole() }
 }
@@ -143,8 +143,10 @@ impl Text {
     }
 
     /// All of it; only for a process that has ended.
-    fn whole(mut self) -> String {
-        self.reader.take().unwrap().join().unwrap();
+    fn whole(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
         self.so_far()
     }
 }
@@ -244,11 +246,14 @@ impl Server {
         assert!(kill.success(), "kill -{name} failed");
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself; all that it wrote has been read then.
     #[track_caller]
     pub fn wait(&mut self) -> ExitStatus {
         let Self { child, stderr, .. } = self;
-        wait_for(child, || stderr.so_far())
+        let status = wait_for(child, || stderr.so_far());
+        self.stdout.whole();
+        self.stderr.whole();
+        status
     }
 
     /// Runs a verb of the command line against it.

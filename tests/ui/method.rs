@@ -11,4 +11,9 @@ impl Mailer {
     fn consume(self) {}
 }
 
+trait Sender {
+    #[task]
+    fn declared(to: String);
+}
+
 fn main() {}

@@ -29,6 +29,7 @@ async fn borrowed(
 #[task]
 async fn supplied(
     context: &mut TaskContext,
+    forever: &'static TaskContext,
     lent: &Data<String>,
     #[inject] also_lent: &Data<u8>,
     short: web::Data<String>,

@@ -24,6 +24,6 @@ unsafe fn dangerous() {}
 extern "C" fn foreign() {}
 
 #[task]
-unsafe extern "C" fn variadic(first: u8, rest: ...) {}
+unsafe extern "C" fn both() {}
 
 fn main() {}

@@ -1,7 +1,6 @@
 //! Runs one attempt: polled once in place, and only if that was not enough a task of its own.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use parking_lot::Mutex;
 use super::desk::{Desk, DeskBoard, Turn};
 use super::record::{Facts, ending};
 use super::worker::Slot;
-use crate::panics::contain;
+use crate::panics::{contain, drop_contained};
 use crate::threads::{Threads, Timer};
 
 /// How long an attempt that listens may take to end after it was told to.
@@ -226,16 +225,11 @@ fn poll_once(
     slot.polling(spec, || contain(|| future.as_mut().poll(cx))).unwrap_or_else(|panic| Poll::Ready(Err(panic)))
 }
 
-/// Dropping a future runs destructors of the user's, which may panic as well.
-fn drop_contained<T>(value: T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
-}
-
 type SyncFunction = fn(TaskContext) -> Result<Json, Failure>;
 
 fn start_blocking(desk: &Arc<Desk>, turn: &Turn, function: SyncFunction) {
     match Attempt::begin(desk, turn) {
-        None => next_blocking(desk),
+        None => start_next_blocking(desk, desk.next_blocking()),
         Some(mut attempt) => {
             attempt.register();
             let desk = Arc::clone(desk);
@@ -244,16 +238,18 @@ fn start_blocking(desk: &Arc<Desk>, turn: &Turn, function: SyncFunction) {
             threads.threads.run_blocking(move || {
                 let context = attempt.context();
                 let result = contain(|| function(context)).and_then(|result| result);
+                // First the permit for the next one, then the end of this: nobody comes in between.
+                let next = desk.next_blocking();
                 attempt.end(result);
-                next_blocking(&desk);
+                start_next_blocking(&desk, next);
             });
         }
     }
 }
 
 /// Starts the sync function that has waited longest for a thread of the pool.
-fn next_blocking(desk: &Arc<Desk>) {
-    let Some(turn) = desk.next_blocking() else { return };
+fn start_next_blocking(desk: &Arc<Desk>, next: Option<Turn>) {
+    let Some(turn) = next else { return };
     match desk.hub.registry.get(&turn.spec.task).map(|task| task.run) {
         Some(Run::Blocking(function)) => start_blocking(desk, &turn, function),
         _ => unreachable!("only sync functions wait for the pool"),

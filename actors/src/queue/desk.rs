@@ -72,7 +72,7 @@ impl Turn {
             state.attempts = self.attempt;
             state.started_at = Some(now);
             state.last_attempted_at = Some(now);
-            state.history.get_or_insert_default().add_worker(desk.worker_id());
+            state.history.add_worker(desk.worker_id());
             state
         });
         desk.snapshot(Job { spec: Arc::clone(&self.spec), state })
@@ -250,16 +250,28 @@ impl Desk {
     }
 
     fn wake_worker(&self) {
-        for slot in &self.slots {
-            if slot.idle.load(Ordering::Relaxed) && slot.idle.swap(false, Ordering::AcqRel) {
-                if slot.live.is_alive() {
-                    slot.live.with(|worker| worker.do_send(Work));
-                    return;
-                }
-                // Its successor looks for work by itself; another worker can do so now.
-                slot.idle.store(true, Ordering::Release);
-            }
+        let held = |slot: &Slot| slot.busy.load(Ordering::Acquire);
+        if self.slots.iter().any(|slot| !held(slot) && Self::tell_of_work(slot)) {
+            return;
         }
+        // User code holds the threads of all who sleep: whichever it lets go first shall look.
+        for slot in self.slots.iter().filter(|slot| held(slot)) {
+            Self::tell_of_work(slot);
+        }
+    }
+
+    /// Wakes a worker that sleeps. Whether it did.
+    fn tell_of_work(slot: &Slot) -> bool {
+        if !(slot.idle.load(Ordering::Relaxed) && slot.idle.swap(false, Ordering::AcqRel)) {
+            return false;
+        }
+        if !slot.live.is_alive() {
+            // Its successor looks for work by itself; another worker can do so now.
+            slot.idle.store(true, Ordering::Release);
+            return false;
+        }
+        slot.live.with(|worker| worker.do_send(Work));
+        true
     }
 
     // ---- claims ----------------------------------------------------------------------------------------------

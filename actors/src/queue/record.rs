@@ -62,7 +62,9 @@ fn error(failure: &Failure, facts: Facts<'_>) -> TaskError {
     TaskError::new(&failure.class, &failure.message, &failure.traceback, facts.attempt, facts.now)
 }
 
-/// `now + pause`, at most the end of all time.
+/// `now + pause` in the whole microseconds that stores keep, never sooner; at most the end of all time.
 fn later(now: Timestamp, pause: Duration) -> Timestamp {
-    SignedDuration::try_from(pause).ok().and_then(|pause| now.checked_add(pause).ok()).unwrap_or(Timestamp::MAX)
+    let micros = u64::try_from(pause.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX);
+    let pause = SignedDuration::try_from(Duration::from_micros(micros)).ok();
+    pause.and_then(|pause| now.checked_add(pause).ok()).unwrap_or(Timestamp::MAX)
 }

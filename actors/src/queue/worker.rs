@@ -36,7 +36,7 @@ pub(crate) struct Slot {
     pub(crate) live: Live<Worker>,
     /// Whether it has looked for work in vain and must be told of new work.
     pub(crate) idle: AtomicBool,
-    /// Whether it may run user code before it looks at the run queue again.
+    /// Whether user code holds its thread, or may before it looks at the run queue again.
     pub(crate) busy: AtomicBool,
     /// The user code that holds its thread now.
     polling: Mutex<Option<(Arc<JobSpec>, Instant)>>,
@@ -61,7 +61,10 @@ impl Slot {
     /// Runs a piece of user code, so that others can see what holds the thread.
     pub(crate) fn polling<T>(&self, spec: &Arc<JobSpec>, work: impl FnOnce() -> T) -> T {
         let outer = self.polling.lock().replace((Arc::clone(spec), Instant::now()));
+        // An attempt that has waited can be polled while the worker sleeps, and hold its thread then as well.
+        let busy = self.busy.swap(true, Ordering::AcqRel);
         let result = work();
+        self.busy.store(busy, Ordering::Release);
         *self.polling.lock() = outer;
         result
     }

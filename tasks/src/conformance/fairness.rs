@@ -85,6 +85,15 @@ pub async fn the_turn_may_start_behind_a_queue_that_is_not_there(stage: &Stage) 
     assert_eq!(counts(&ask(stage, worker, 1, Some("zzz")).await), BTreeMap::from([("a", 1)]));
 }
 
+/// The turn goes round: also a queue that was served last has its turn again.
+pub async fn the_turn_comes_back_to_the_queue_that_was_served_last(stage: &Stage) {
+    let worker = stage.worker().await;
+    put_in(stage, "b", 2).await;
+    for _ in 0..2 {
+        assert_eq!(counts(&ask(stage, worker, 1, Some("b")).await), BTreeMap::from([("b", 1)]));
+    }
+}
+
 /// Whose claim gave nothing stays where it was.
 pub async fn a_claim_without_jobs_keeps_the_turn(stage: &Stage) {
     let worker = stage.worker().await;

@@ -1,7 +1,7 @@
 //! Jobs whose worker died: losses, suspects, quarantine.
 
 use super::*;
-use crate::{Change, Ending, Job, Phase};
+use crate::{Change, Ending, Job, JobSpec, Phase};
 
 /// A loss is counted as what it is, and is no attempt.
 pub async fn a_lost_job_is_ready_again_with_a_loss(stage: &Stage) {
@@ -44,6 +44,15 @@ pub async fn a_lost_job_stands_where_it_stood(stage: &Stage) {
     let worker = stage.worker().await;
     let behind = stage.put(stage.spec()).await;
     assert_eq!(stage.claim_ids(worker, 9).await, [lost, behind]);
+}
+
+/// In the numbers it is as ready as any other.
+pub async fn a_lost_job_counts_as_ready(stage: &Stage) {
+    let since = stage.now();
+    stage.lost_job(1).await;
+    let queue = stage.queue(QUEUE).await;
+    assert_eq!(queue.phases.get(&Phase::Ready), Some(&1));
+    assert_eq!(queue.oldest_ready, Some(since));
 }
 
 /// Three losses are too many: it fails, and says what happened.
@@ -118,6 +127,23 @@ pub async fn a_worker_gets_one_suspect_of_all_queues(stage: &Stage) {
     stage.lose(lost).await;
     let worker = stage.worker().await;
     assert_eq!(stage.claim(worker, 9).await.len(), 1);
+}
+
+/// Also where it comes behind other jobs of its queue.
+pub async fn a_worker_gets_one_suspect_behind_other_jobs(stage: &Stage) {
+    let lost = stage.worker().await;
+    for queue in ["a", "b", "c"] {
+        stage.put(stage.spec_in(queue)).await;
+    }
+    stage.claim(lost, 3).await;
+    stage.lose(lost).await;
+    for queue in ["a", "b", "c"] {
+        stage.put(JobSpec { priority: 1, ..stage.spec_in(queue) }).await;
+    }
+    let worker = stage.worker().await;
+    let claimed = stage.claim(worker, 5).await;
+    assert_eq!(claimed.iter().filter(|job| job.is_suspect()).count(), 1);
+    assert_eq!(claimed.len(), 4);
 }
 
 /// When one has ended, however it did, the next one comes.

@@ -20,6 +20,18 @@ pub async fn a_retry_waits_for_its_time(stage: &Stage) {
     assert_eq!(stage.claim_ids(worker, 9).await, [job.id()]);
 }
 
+/// A job that runs again waits for no time any more.
+pub async fn a_running_retry_waits_for_nothing(stage: &Stage) {
+    let worker = stage.worker().await;
+    stage.put(stage.spec()).await;
+    let job = stage.claim_one(worker).await;
+    stage.must_end(&job, stage.retry_in(MINUTE, &job)).await;
+    stage.advance(MINUTE);
+    let job = stage.claim_one(worker).await;
+    assert_eq!(job.state.next_run_at, None);
+    assert_eq!(stage.succeed(&job).await.state.next_run_at, None);
+}
+
 /// A retry may be due at once.
 pub async fn a_retry_without_a_pause_is_given_at_once(stage: &Stage) {
     let worker = stage.worker().await;

@@ -8,6 +8,7 @@ mod tests;
 mod transcode;
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -21,7 +22,7 @@ use serde_json::value::RawValue;
 /// that stands there twice (`1` and `"1"`), and more than 120 levels of nesting. Nothing is written but what it
 /// says: no insignificant white space, members in the order given.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Json(Box<str>);
+pub struct Json(Arc<str>);
 
 impl Json {
     /// The value as normalised JSON.
@@ -30,7 +31,7 @@ impl Json {
     ///
     /// [`NotJson`] names the place and what cannot stand there.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, NotJson> {
-        normalize::to_text(value).map(Self)
+        normalize::to_text(value).map(|text| Self(text.into()))
     }
 
     /// JSON `null`, what a function without a return value returns.
@@ -42,7 +43,7 @@ impl Json {
     /// Text that is known to be normalised JSON because a store wrote it.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
-        Self(text.into_boxed_str())
+        Self(text.into())
     }
 
     /// The text.
@@ -108,7 +109,7 @@ impl Serialize for Json {
 
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        transcode::read(deserializer).map(Self)
+        transcode::read(deserializer).map(|text| Self(text.into()))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Jobs that have ended, in the order of their ends, and the ids of those that were removed since.
 
-use std::collections::BTreeSet;
-
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,32 +10,76 @@ use crate::{Job, JobId, Phase};
 
 pub(super) struct Finished {
     options: MemoryOptions,
-    successful: BTreeSet<(Timestamp, JobId)>,
-    failed: BTreeSet<(Timestamp, JobId)>,
-    pruned: BTreeSet<JobId>,
+    successful: Line,
+    failed: Line,
+    /// In the order of their removal, and to be found.
+    pruned: (VecDeque<JobId>, BTreeSet<JobId>),
 }
+
+/// Jobs by the time of their end. Time never runs backwards in a store, so each one is added at the end; one that
+/// leaves before its turn (it runs again, or was deleted) is only counted, and skipped when its turn comes.
+#[derive(Default)]
+struct Line {
+    ends: VecDeque<(Timestamp, JobId)>,
+    gone: BTreeSet<(Timestamp, JobId)>,
+}
+
+impl Line {
+    fn len(&self) -> usize {
+        self.ends.len() - self.gone.len()
+    }
+
+    fn add(&mut self, end: (Timestamp, JobId)) {
+        match self.ends.back() {
+            Some(last) if *last > end => {
+                let place = self.ends.partition_point(|other| *other < end);
+                self.ends.insert(place, end);
+            }
+            _ => self.ends.push_back(end),
+        }
+    }
+
+    fn remove(&mut self, end: (Timestamp, JobId)) {
+        if self.ends.front() == Some(&end) {
+            self.ends.pop_front();
+        } else {
+            self.gone.insert(end);
+        }
+        while let Some(front) = self.ends.front()
+            && self.gone.remove(front)
+        {
+            self.ends.pop_front();
+        }
+    }
+
+    /// The one that ended first. Those that are gone never stand there.
+    fn first(&self) -> Option<&(Timestamp, JobId)> {
+        self.ends.front()
+    }
+}
+
 
 impl Finished {
     /// So many ids of removed jobs are remembered, the newest ones.
     const REMEMBERED: usize = 100_000;
 
     pub(super) fn new(options: MemoryOptions) -> Self {
-        Self { options, successful: BTreeSet::new(), failed: BTreeSet::new(), pruned: BTreeSet::new() }
+        Self { options, successful: Line::default(), failed: Line::default(), pruned: Default::default() }
     }
 
     pub(super) fn add(&mut self, job: &Job) {
         if let Some(at) = job.state.finished_at {
-            self.of(job.state.phase).insert((at, job.id()));
+            self.of(job.state.phase).add((at, job.id()));
         }
     }
 
     pub(super) fn remove(&mut self, job: &Job) {
         if let Some(at) = job.state.finished_at {
-            self.of(job.state.phase).remove(&(at, job.id()));
+            self.of(job.state.phase).remove((at, job.id()));
         }
     }
 
-    fn of(&mut self, phase: Phase) -> &mut BTreeSet<(Timestamp, JobId)> {
+    fn of(&mut self, phase: Phase) -> &mut Line {
         if phase == Phase::Successful { &mut self.successful } else { &mut self.failed }
     }
 
@@ -56,13 +99,18 @@ impl Finished {
     }
 
     pub(super) fn remember(&mut self, id: JobId) {
-        self.pruned.insert(id);
-        if self.pruned.len() > Self::REMEMBERED {
-            self.pruned.pop_first();
+        let (order, ids) = &mut self.pruned;
+        if ids.insert(id) {
+            order.push_back(id);
+        }
+        if order.len() > Self::REMEMBERED
+            && let Some(oldest) = order.pop_front()
+        {
+            ids.remove(&oldest);
         }
     }
 
     pub(super) fn was_pruned(&self, id: JobId) -> bool {
-        self.pruned.contains(&id)
+        self.pruned.1.contains(&id)
     }
 }

@@ -121,14 +121,16 @@ impl State {
     }
 
     fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Result<Fate, StoreError> {
-        let (id, run) = (outcome.id, outcome.run);
-        let Some(job) = self.jobs.get(id).filter(|job| job.runs_as(run)) else { return Ok(Fate::Stale) };
-        self.workers.released(job);
-        let job = self.jobs.edit(id, |job| {
+        let (id, workers) = (outcome.id, &mut self.workers);
+        let fate = self.jobs.edit(id, |job| {
+            if !job.runs_as(outcome.run) {
+                return Ok(Fate::Stale);
+            }
+            workers.released(job);
             job.finish(outcome, now)?;
-            Ok::<_, StoreError>(job.clone())
+            Ok::<_, StoreError>(Fate::Accepted(job.clone()))
         })?;
-        Ok(job.map_or(Fate::Stale, Fate::Accepted))
+        Ok(fate.unwrap_or(Fate::Stale))
     }
 
     fn change(&mut self, id: JobId, change: Change, now: Timestamp) -> Result<Changed, StoreError> {

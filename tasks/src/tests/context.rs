@@ -131,12 +131,11 @@ fn telling_wakes_all_that_wait_and_each_of_them_once() {
 fn cancelled_ends_when_the_attempt_is_told_from_another_thread() {
     let cancellation = Arc::<Cancellation>::default();
     let context = context(&job(ping::with()), &cancellation, &Arc::default());
-    let waiting = std::thread::spawn({
-        let told = context.cancelled();
-        move || block_on(told)
-    });
+    let (send, reasons) = std::sync::mpsc::channel();
+    let told = context.cancelled();
+    std::thread::spawn(move || send.send(block_on(told)));
     cancellation.tell(CancelReason::Cancelled);
-    assert_eq!(waiting.join().unwrap(), CancelReason::Cancelled);
+    assert_eq!(reasons.recv_timeout(MINUTE), Ok(CancelReason::Cancelled));
     assert!(context.is_cancelled());
 }
 

@@ -15,6 +15,7 @@ fn a_new_job_waits_and_has_nothing_behind_it() {
     assert_eq!((&state.return_value, state.progress), (&None, None));
 }
 
+// Django 18
 #[test]
 fn a_new_job_is_scheduled_only_for_a_time_to_come() {
     let phase = |at| job(add::with(1, 2).run_after(at)).state.phase;
@@ -46,7 +47,7 @@ fn worn_job(return_value: Option<Json>) -> Job {
     let mut history = Attempts::default();
     history.add_worker(WorkerId::new(START));
     history.add_error(TaskError::new("MailError", "no route", "MailError: no route\n", 1, START));
-    state.history = Some(Box::new(history));
+    state.history = history;
     state.return_value = return_value;
     job
 }

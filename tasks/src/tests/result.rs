@@ -57,7 +57,7 @@ fn a_result_tells_what_its_attempts_left_behind() {
     let (worker, error) = (WorkerId::new(START), TaskError::new("E", "m", "", 1, START));
     history.add_worker(worker);
     history.add_error(error.clone());
-    job.state.history = Some(Box::new(history));
+    job.state.history = history;
     (job.state.started_at, job.state.last_attempted_at) = (Some(START), Some(START + MINUTE));
     (job.state.finished_at, job.state.progress) = (Some(START + HOUR), Some(Progress { done: 1, total: 2 }));
     let result = result(job);

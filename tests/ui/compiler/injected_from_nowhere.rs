@@ -7,10 +7,10 @@ mod actix_web {
     }
 }
 
-struct Session;
+struct Visitor;
 
 #[task]
-async fn session(#[inject] session: Session) {}
+async fn visitor(#[inject] visitor: Visitor) {}
 
 #[task]
 async fn not_shared(data: Data<std::cell::Cell<u8>>) {}

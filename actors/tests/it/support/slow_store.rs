@@ -1,0 +1,140 @@
+//! A store that waits, as one on a disk or behind a network does: each operation passes a gate, and can fail.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use callboard_tasks::{
+    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, JobId, Listing, Lookup, MemoryOptions,
+    MemoryStore, Outcome, Page, Placed, Pulse, Stats, Store, StoreError, Unit, WorkerId,
+};
+use futures::future::{BoxFuture, FutureExt};
+use parking_lot::Mutex;
+
+use super::gate::Gate;
+
+/// A memory store behind gates, all open at first.
+#[derive(Debug)]
+pub(crate) struct SlowStore {
+    pub(crate) inner: MemoryStore,
+    pub(crate) enqueue: Door,
+    pub(crate) claim: Door,
+    pub(crate) finish: Door,
+    pub(crate) beat: Door,
+    /// Every change that was asked for, in order.
+    pub(crate) changes: Mutex<Vec<Change>>,
+}
+
+/// The way to one operation.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) gate: Gate,
+    asked: AtomicUsize,
+    /// What the next ones fail with.
+    failures: Mutex<VecDeque<StoreError>>,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self { gate: Gate::opened(), asked: AtomicUsize::new(0), failures: Mutex::default() }
+    }
+}
+
+impl Door {
+    /// How often the operation was asked for.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Makes the next `times` of this operation fail.
+    pub(crate) fn fail(&self, times: usize) {
+        let failure = || StoreError::Unavailable("made to fail".into());
+        self.failures.lock().extend((0..times).map(|_| failure()));
+    }
+
+    async fn pass(&self) -> Result<(), StoreError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.gate.pass().await;
+        self.failures.lock().pop_front().map_or(Ok(()), Err)
+    }
+}
+
+impl SlowStore {
+    pub(crate) fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(clock, MemoryOptions::default()),
+            enqueue: Door::default(),
+            claim: Door::default(),
+            finish: Door::default(),
+            beat: Door::default(),
+            changes: Mutex::default(),
+        })
+    }
+}
+
+impl Store for SlowStore {
+    fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>> {
+        async move {
+            let mut answers = Vec::new();
+            match self.enqueue.pass().await {
+                Ok(()) => answers = self.inner.enqueue(units).await,
+                Err(_) => answers.extend(units.iter().map(|_| Err(StoreError::Busy("made to fail".into())))),
+            }
+            answers
+        }
+        .boxed()
+    }
+
+    fn claim(&self, ask: Ask) -> BoxFuture<'_, Result<Claimed, StoreError>> {
+        async move {
+            self.claim.pass().await?;
+            self.inner.claim(ask).await
+        }
+        .boxed()
+    }
+
+    fn finish(&self, outcomes: Vec<Outcome>) -> BoxFuture<'_, Result<Vec<Fate>, StoreError>> {
+        async move {
+            self.finish.pass().await?;
+            self.inner.finish(outcomes).await
+        }
+        .boxed()
+    }
+
+    fn beat(&self, beat: Beat) -> BoxFuture<'_, Result<Pulse, StoreError>> {
+        async move {
+            self.beat.pass().await?;
+            self.inner.beat(beat).await
+        }
+        .boxed()
+    }
+
+    fn rescue(&self, worker: WorkerId) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.inner.rescue(worker)
+    }
+
+    fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>> {
+        self.changes.lock().push(change.clone());
+        self.inner.change(id, change)
+    }
+
+    fn control(&self, control: Control) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.inner.control(control)
+    }
+
+    fn get(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<Lookup>, StoreError>> {
+        self.inner.get(ids)
+    }
+
+    fn list(&self, filter: Filter, page: Page) -> BoxFuture<'_, Result<Listing, StoreError>> {
+        self.inner.list(filter, page)
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
+        self.inner.stats()
+    }
+
+    fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.inner.prune(limit)
+    }
+}
