@@ -51,6 +51,22 @@ impl Waiters {
         self.count.load(Ordering::SeqCst) > 0
     }
 
+    /// Whether anybody waits for this job.
+    pub(crate) fn wait_for(&self, id: JobId) -> bool {
+        self.any() && self.by_job.lock().contains_key(&id)
+    }
+
+    /// The jobs that are waited for.
+    pub(crate) fn jobs(&self) -> Vec<JobId> {
+        if self.any() { self.by_job.lock().keys().copied().collect() } else { Vec::new() }
+    }
+
+    /// Ends the waiting for a job that is gone: who waits gets nothing.
+    pub(crate) fn dismiss(&self, id: JobId) {
+        let gone = self.by_job.lock().remove(&id);
+        self.count.fetch_sub(gone.map_or(0, |waiters| waiters.len()), Ordering::SeqCst);
+    }
+
     /// Tells those who waited for this.
     pub(crate) fn announce(&self, job: &Job) {
         if !self.any() {

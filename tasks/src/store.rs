@@ -227,12 +227,25 @@ pub enum Ending {
 }
 
 /// What became of an outcome.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It was written; the job as it is now.
-    Accepted(Job),
+    /// It was written. A job that was asked to stop may be in another phase than the outcome alone would lead to.
+    Accepted {
+        /// The phase of the job since then.
+        phase: Phase,
+        /// Its version since then.
+        version: u64,
+    },
     /// The job is not running under that claim any more, or is gone; nothing was changed.
     Stale,
+}
+
+impl Fate {
+    /// Whether the outcome was written.
+    #[must_use]
+    pub const fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted { .. })
+    }
 }
 
 /// A sign of life from a worker process.

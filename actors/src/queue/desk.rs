@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use callboard_tasks::{
     BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, JobState, Outcome, Phase, Progress, Snapshot,
-    Store, Timestamp, Unit, WorkerId,
+    Store, Timestamp, Unit, WorkerId, Lookup, Status,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -36,6 +36,8 @@ pub(crate) struct Turn {
     /// Which attempt it will be, counted from 1.
     pub(crate) attempt: u32,
     pub(crate) max_attempts: u32,
+    /// The version of the job since its claim.
+    version: u64,
     /// Its state as claimed, for events; a handed-off job has none but the fresh one.
     state: Option<Box<JobState>>,
     claimed_at: Instant,
@@ -45,18 +47,21 @@ impl Turn {
     /// A job that was inserted as claimed.
     pub(crate) fn handed_off(spec: Arc<JobSpec>) -> Self {
         let max_attempts = spec.retry.max_attempts;
-        Self { spec, run: 1, attempt: 1, max_attempts, state: None, claimed_at: Instant::now() }
+        Self { spec, run: 1, attempt: 1, max_attempts, version: 2, state: None, claimed_at: Instant::now() }
     }
 
     /// A job that a claim gave.
-    pub(crate) fn claimed(job: Job) -> Self {
+    ///
+    /// Its state is kept only where somebody may be told of the start.
+    pub(crate) fn claimed(job: Job, tell: bool) -> Self {
         let state = job.state;
         Self {
             run: state.run,
             attempt: state.attempts,
             max_attempts: state.max_attempts,
+            version: state.version,
             spec: job.spec,
-            state: Some(Box::new(state)),
+            state: tell.then(|| Box::new(state)),
             claimed_at: Instant::now(),
         }
     }
@@ -67,7 +72,7 @@ impl Turn {
             let now = desk.hub.clock.now();
             let mut state = JobState::new(&self.spec);
             state.phase = Phase::Running;
-            state.version = 2;
+            state.version = self.version;
             state.run = self.run;
             state.attempts = self.attempt;
             state.started_at = Some(now);
@@ -130,6 +135,8 @@ pub(crate) struct Desk {
     awake: AtomicBool,
     /// Whether the store may have due jobs that were not claimed.
     pub(crate) backlog: AtomicBool,
+    /// Whether a claim is under way, which may yet find what waits.
+    pub(crate) claiming: AtomicBool,
     pub(crate) pace: Mutex<Pace>,
     pub(crate) paused: RwLock<HashSet<String>>,
     /// Whether nothing new is started, for now (a doubtful lease) or for good (a shutdown).
@@ -176,6 +183,7 @@ impl Desk {
             outbox: Mutex::default(),
             awake: AtomicBool::new(false),
             backlog: AtomicBool::new(true),
+            claiming: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(now)),
             paused: RwLock::default(),
             suspended: AtomicBool::new(false),
@@ -290,7 +298,10 @@ impl Desk {
     pub(crate) fn reserve(&self, spec: &JobSpec) -> bool {
         let due = spec.run_after.is_none_or(|at| at <= spec.enqueued_at);
         let expired = spec.expires_at.is_some_and(|at| at <= spec.enqueued_at);
-        if !due || expired || self.backlog.load(Ordering::Acquire) || self.room() == 0 {
+        // A claim takes the flag down while it looks, and puts it up again before it ends.
+        let backlog = || self.backlog.load(Ordering::Acquire);
+        let waits = backlog() || self.claiming.load(Ordering::Acquire) || backlog();
+        if !due || expired || waits || self.room() == 0 {
             return false;
         }
         if self.hub.registry.get(&spec.task).is_none() || self.is_paused(&spec.queue) {
@@ -387,29 +398,43 @@ impl Desk {
     /// Hands back what was claimed `age` ago and has not started. How many.
     pub(crate) fn hand_back(&self, age: Duration) -> usize {
         let now = Instant::now();
-        let stale = |turn: &Turn| now.saturating_duration_since(turn.claimed_at) >= age;
+        self.hand_back_if(|turn| now.saturating_duration_since(turn.claimed_at) >= age)
+    }
+
+    /// Hands back what has not started of queues that are paused.
+    pub(crate) fn hand_back_paused(&self) {
+        self.hand_back_if(|turn| self.is_paused(&turn.spec.queue));
+    }
+
+    fn hand_back_if(&self, goes: impl Fn(&Turn) -> bool) -> usize {
         let mut back = Vec::new();
         for turns in [&self.runs, &self.blocking_runs] {
             let mut turns = turns.lock();
-            if turns.iter().any(stale) {
-                let (old, young) = turns.drain(..).partition::<Vec<_>, _>(stale);
-                back.extend(old);
-                turns.extend(young);
+            if turns.iter().any(&goes) {
+                let (go, stay) = turns.drain(..).partition::<Vec<_>, _>(&goes);
+                back.extend(go);
+                turns.extend(stay);
             }
         }
         let count = back.len();
         for turn in back {
             self.report(Outcome { id: turn.spec.id, run: turn.run, started_at: None, ending: Ending::HandBack });
         }
+        self.handed_back.fetch_add(count, Ordering::Relaxed);
         count
     }
 
     // ---- attempts --------------------------------------------------------------------------------------------
 
+    /// Whether anybody is to be told of the start of an attempt.
+    pub(crate) fn tells_starts(&self) -> bool {
+        let log = tracing::event_enabled!(target: "callboard::tasks", tracing::Level::INFO);
+        log || self.hub.events.wants(EventKind::Started) || self.waiters.any()
+    }
+
     /// An attempt starts: tells whoever listens.
     pub(crate) fn announce_start(&self, turn: &Turn) {
-        let log = tracing::event_enabled!(target: "callboard::tasks", tracing::Level::INFO);
-        if log || self.hub.events.wants(EventKind::Started) || self.waiters.any() {
+        if self.tells_starts() {
             let snapshot = turn.snapshot(self);
             self.hub.announce(EventKind::Started, &snapshot);
             self.waiters.announce(&snapshot.job);
@@ -524,11 +549,38 @@ impl Desk {
         self.tell_all(CancelReason::LeaseLost);
     }
 
-    /// Tells of an end that the store has accepted.
-    pub(crate) fn announce_end(&self, job: Job) {
-        self.waiters.announce(&job);
-        if job.state.phase.is_finished() {
-            self.hub.announce(EventKind::Finished, &self.snapshot(job));
+    /// Whether anybody wants to hear of a job that is now in this phase: only then it is read again.
+    pub(crate) fn must_tell(&self, id: JobId, phase: Phase) -> bool {
+        let log = match phase.status() {
+            Status::Successful => tracing::event_enabled!(target: "callboard::tasks", tracing::Level::INFO),
+            Status::Failed => tracing::event_enabled!(target: "callboard::tasks", tracing::Level::ERROR),
+            Status::Ready | Status::Running => false,
+        };
+        let heard = phase.is_finished() && (log || self.hub.events.wants(EventKind::Finished));
+        heard || self.waiters.wait_for(id)
+    }
+
+    /// Tells whoever wants to hear of jobs whose outcome was written.
+    pub(crate) async fn tell_ends(&self, ids: Vec<JobId>) {
+        if ids.is_empty() {
+            return;
+        }
+        match self.store.get(ids).await {
+            Ok(found) => {
+                for job in found {
+                    if let Lookup::Found(job) = job {
+                        self.waiters.announce(&job);
+                        if job.state.phase.is_finished() {
+                            self.hub.announce(EventKind::Finished, &self.snapshot(job));
+                        }
+                    }
+                }
+            }
+            // Who waits is told by the Keeper's next look; an event is lost, as it may be.
+            Err(problem) => {
+                let error = super::pumps::chain(&problem);
+                tracing::warn!(target: "callboard", backend = %self.alias, error, "ends could not be told");
+            }
         }
     }
 }

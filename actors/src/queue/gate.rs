@@ -133,7 +133,9 @@ impl Gate for QueueGate {
             }
             match self.desk.hub.within(timeout, &mut waiting.told).await {
                 Some(Ok(job)) => Ok(self.desk.snapshot(job)),
-                Some(Err(_)) | None => Err(WaitError::Timeout),
+                None => Err(WaitError::Timeout),
+                // It is gone; the store says how.
+                Some(Err(_)) => self.get(id).await.map_or_else(|gone| Err(gone.into()), |_| Err(WaitError::Timeout)),
             }
         }
         .boxed()
@@ -181,8 +183,13 @@ impl Gate for QueueGate {
                 }
                 _ => {}
             }
+            let pause = matches!(control, Control::Pause(_));
             desk.store.control(control).await?;
-            desk.look_for_work();
+            if pause {
+                desk.hand_back_paused();
+            } else {
+                desk.look_for_work();
+            }
             Ok(())
         }
         .boxed()

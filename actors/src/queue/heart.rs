@@ -92,13 +92,11 @@ fn follow(desk: &Arc<Desk>, pulse: Pulse) {
     for (id, run) in pulse.cancels {
         desk.cancel(id, run);
     }
-    {
-        let mut paused = desk.paused.write();
-        let now: std::collections::HashSet<_> = pulse.paused.into_iter().collect();
-        if *paused != now {
-            *paused = now;
-            desk.backlog.store(true, Ordering::Release);
-        }
+    let now: std::collections::HashSet<_> = pulse.paused.into_iter().collect();
+    let before = std::mem::replace(&mut *desk.paused.write(), now.clone());
+    if before != now {
+        desk.hand_back_paused();
+        desk.look_for_work();
     }
     if let Some(at) = pulse.next_due {
         desk.note_due(at);

@@ -1,11 +1,14 @@
-//! The Keeper: sees that what is due is looked for, that what does not start goes back, and that history ends.
+//! The Keeper: sees that what is due is looked for, that what does not start goes back, that nobody waits for what has
+//! ended, and that history ends.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
-use callboard_tasks::{Control, Timestamp};
+use callboard_tasks::{Control, Lookup, Timestamp};
 use tracing::{debug, warn};
 
 use super::desk::Desk;
@@ -17,6 +20,9 @@ const START_WITHIN: Duration = Duration::from_secs(1);
 /// How often finished jobs past their time are removed, and how many at once.
 const PRUNE_EVERY: Duration = Duration::from_secs(10);
 const PRUNE_BATCH: usize = 1_000;
+/// How often jobs that are waited for are looked at, and how many at once.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
+const LOOK_BATCH: usize = 1_000;
 
 /// A job is due at this time.
 #[derive(Message)]
@@ -29,12 +35,14 @@ pub(crate) struct Keeper {
     desk: Arc<Desk>,
     /// The earliest time that something is known to be due, and the timer for it.
     due: Option<(Timestamp, SpawnHandle)>,
+    /// Whether it still looks at what is waited for.
+    looking: Rc<Cell<bool>>,
     _guard: DeathGuard,
 }
 
 impl Keeper {
-    pub(crate) const fn new(desk: Arc<Desk>, guard: DeathGuard) -> Self {
-        Self { desk, due: None, _guard: guard }
+    pub(crate) fn new(desk: Arc<Desk>, guard: DeathGuard) -> Self {
+        Self { desk, due: None, looking: Rc::default(), _guard: guard }
     }
 }
 
@@ -57,6 +65,15 @@ impl Actor for Keeper {
             let desk = Arc::clone(&this.desk);
             actix_rt::spawn(async move { tidy(&desk).await });
         });
+        ctx.run_interval(LOOK_AGAIN_EVERY, |this, _| {
+            if !this.looking.replace(true) {
+                let (desk, looking) = (Arc::clone(&this.desk), Rc::clone(&this.looking));
+                actix_rt::spawn(async move {
+                    look_again(&desk).await;
+                    looking.set(false);
+                });
+            }
+        });
     }
 }
 
@@ -78,6 +95,20 @@ impl Handler<Due> for Keeper {
             this.desk.look_for_work();
         });
         self.due = Some((at, timer));
+    }
+}
+
+/// Tells those who wait for jobs that have ended unseen: in another process, or in the store itself, as by expiry.
+async fn look_again(desk: &Arc<Desk>) {
+    for ids in desk.waiters.jobs().chunks(LOOK_BATCH) {
+        // A store that does not answer now is asked again a second later.
+        let Ok(found) = desk.store.get(ids.to_vec()).await else { return };
+        for (id, found) in ids.iter().zip(found) {
+            match found {
+                Lookup::Found(job) => desk.waiters.announce(&job),
+                Lookup::Pruned | Lookup::Unknown => desk.waiters.dismiss(*id),
+            }
+        }
     }
 }
 

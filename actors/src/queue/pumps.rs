@@ -119,6 +119,7 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         return false;
     }
     let count = outcomes.len();
+    let ids: Vec<_> = outcomes.iter().map(|outcome| outcome.id).collect();
     // Only a store outside of the process can fail in passing, so only for one the batch is kept.
     let kept = if desk.store.waits() { outcomes.clone() } else { Vec::new() };
     let retries: Vec<_> = outcomes.iter().filter_map(due_again).collect();
@@ -139,16 +140,19 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
     if let Some(at) = retries.into_iter().min() {
         desk.note_due(at);
     }
-    let mut freed = false;
-    for fate in fates {
-        if let Fate::Accepted(job) = fate {
-            freed |= !job.state.phase.is_finished();
-            desk.announce_end(job);
+    let (mut freed, mut told) = (false, Vec::new());
+    for (id, fate) in ids.into_iter().zip(fates) {
+        if let Fate::Accepted { phase, .. } = fate {
+            freed |= !phase.is_finished();
+            if desk.must_tell(id, phase) {
+                told.push(id);
+            }
         }
     }
     if freed {
         desk.backlog.store(true, Ordering::Release);
     }
+    desk.tell_ends(told).await;
     desk.ended.notify_waiters();
     true
 }
@@ -183,10 +187,19 @@ async fn try_again(desk: &Arc<Desk>, outcomes: &[Outcome], mut problem: StoreErr
 /// Claims what there is room for. Whether there may be more.
 pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>) -> bool {
     let limit = desk.room();
-    // The flag goes down before the look: what comes after the look puts it up again.
-    if limit == 0 || !desk.backlog.swap(false, Ordering::AcqRel) {
+    if limit == 0 || !desk.backlog.load(Ordering::Acquire) {
         return false;
     }
+    desk.claiming.store(true, Ordering::Release);
+    // The flag goes down before the look: what comes after the look puts it up again.
+    desk.backlog.store(false, Ordering::Release);
+    let more = claim(desk, limit, last_queue).await;
+    desk.claiming.store(false, Ordering::Release);
+    more
+}
+
+/// Claims up to `limit` jobs and hands them out. Whether there may be more.
+async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>>) -> bool {
     let ask = Ask { worker: desk.worker_id(), limit, queues: None, after_queue: last_queue.lock().clone() };
     match desk.store.claim(ask).await {
         Ok(Claimed { jobs, next_due, last_queue: served }) => {
@@ -200,7 +213,8 @@ pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>)
             if full {
                 desk.backlog.store(true, Ordering::Release);
             }
-            desk.hand_out(jobs.into_iter().map(Turn::claimed), false);
+            let tell = desk.tells_starts();
+            desk.hand_out(jobs.into_iter().map(|job| Turn::claimed(job, tell)), false);
             full
         }
         Err(StoreError::Gone(_)) => {

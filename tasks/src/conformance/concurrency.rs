@@ -98,7 +98,7 @@ pub async fn one_of_many_outcomes_of_a_run_is_accepted(stage: &Stage) {
     let fates = on_threads(&stage.store, |_, store| {
         block_on(store.finish(vec![success(id, run)])).expect("the store can be written").remove(0)
     });
-    assert_eq!(fates.iter().filter(|fate| matches!(fate, Fate::Accepted(_))).count(), 1);
+    assert_eq!(fates.iter().filter(|fate| fate.is_accepted()).count(), 1);
 }
 
 /// Of many who rescue the same worker, one frees its jobs, and each job counts one loss.

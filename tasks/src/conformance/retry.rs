@@ -37,7 +37,7 @@ pub async fn a_retry_without_a_pause_is_given_at_once(stage: &Stage) {
     let worker = stage.worker().await;
     stage.put(stage.spec()).await;
     let job = stage.claim_one(worker).await;
-    stage.must_end(&job, stage.retry_in(MOMENT * 0, &job)).await;
+    stage.must_end(&job, stage.retry_in(std::time::Duration::ZERO, &job)).await;
     assert_eq!(stage.claim_ids(worker, 9).await, [job.id()]);
 }
 

@@ -206,10 +206,11 @@ impl Stage {
 
     /// Ends the run of a claimed job, which must be accepted; the job after it.
     pub async fn must_end(&self, job: &Job, ending: Ending) -> Job {
-        match self.end(job, ending).await {
-            Fate::Accepted(job) => job,
-            Fate::Stale => panic!("the outcome of the present run of {} is stale", job.id()),
-        }
+        let fate = self.end(job, ending).await;
+        let after = self.read(job.id()).await;
+        let accepted = Fate::Accepted { phase: after.state.phase, version: after.state.version };
+        assert_eq!(fate, accepted, "the outcome of a present run is accepted, and tells what the job is since");
+        after
     }
 
     /// Ends the run of a claimed job with a value.

@@ -10,61 +10,66 @@ use crate::{Job, JobId, Phase};
 
 pub(super) struct Finished {
     options: MemoryOptions,
-    successful: Line,
-    failed: Line,
+    successful: Ends,
+    failed: Ends,
     /// In the order of their removal, and to be found.
     pruned: (VecDeque<JobId>, BTreeSet<JobId>),
 }
 
-/// Jobs by the time of their end. Time never runs backwards in a store, so each one is added at the end; one that
-/// leaves before its turn (it runs again, or was deleted) is only counted, and skipped when its turn comes.
+/// Jobs by the time of their end. Time never runs backwards in a store, so each one is added at the back; one that
+/// leaves before its turn (it runs again, or was deleted) is only marked, and skipped when its turn comes.
 #[derive(Default)]
-struct Line {
-    ends: VecDeque<(Timestamp, JobId)>,
+struct Ends {
+    order: VecDeque<(Timestamp, JobId)>,
     gone: BTreeSet<(Timestamp, JobId)>,
 }
 
-impl Line {
+impl Ends {
     fn len(&self) -> usize {
-        self.ends.len() - self.gone.len()
-    }
-
-    fn add(&mut self, end: (Timestamp, JobId)) {
-        match self.ends.back() {
-            Some(last) if *last > end => {
-                let place = self.ends.partition_point(|other| *other < end);
-                self.ends.insert(place, end);
-            }
-            _ => self.ends.push_back(end),
-        }
-    }
-
-    fn remove(&mut self, end: (Timestamp, JobId)) {
-        if self.ends.front() == Some(&end) {
-            self.ends.pop_front();
-        } else {
-            self.gone.insert(end);
-        }
-        while let Some(front) = self.ends.front()
-            && self.gone.remove(front)
-        {
-            self.ends.pop_front();
-        }
+        self.order.len() - self.gone.len()
     }
 
     /// The one that ended first. Those that are gone never stand there.
     fn first(&self) -> Option<&(Timestamp, JobId)> {
-        self.ends.front()
+        self.order.front()
+    }
+
+    fn add(&mut self, end: (Timestamp, JobId)) {
+        if self.gone.remove(&end) {
+            return;
+        }
+        match self.order.back() {
+            Some(last) if *last > end => {
+                let place = self.order.partition_point(|other| *other < end);
+                self.order.insert(place, end);
+            }
+            _ => self.order.push_back(end),
+        }
+    }
+
+    fn remove(&mut self, end: (Timestamp, JobId)) {
+        if self.order.front() == Some(&end) {
+            self.order.pop_front();
+        } else {
+            self.gone.insert(end);
+        }
+        while let Some(front) = self.order.front()
+            && self.gone.remove(front)
+        {
+            self.order.pop_front();
+        }
+        if self.gone.len() > self.order.len() / 2 {
+            self.order.retain(|end| !self.gone.remove(end));
+        }
     }
 }
-
 
 impl Finished {
     /// So many ids of removed jobs are remembered, the newest ones.
     const REMEMBERED: usize = 100_000;
 
     pub(super) fn new(options: MemoryOptions) -> Self {
-        Self { options, successful: Line::default(), failed: Line::default(), pruned: Default::default() }
+        Self { options, successful: Ends::default(), failed: Ends::default(), pruned: Default::default() }
     }
 
     pub(super) fn add(&mut self, job: &Job) {
@@ -79,7 +84,7 @@ impl Finished {
         }
     }
 
-    fn of(&mut self, phase: Phase) -> &mut Line {
+    fn of(&mut self, phase: Phase) -> &mut Ends {
         if phase == Phase::Successful { &mut self.successful } else { &mut self.failed }
     }
 

@@ -47,8 +47,8 @@ impl Default for MemoryOptions {
 
 /// Keeps jobs in memory: for work that may die with the process.
 ///
-/// An id that is asked for after its job was removed is [`Lookup::Pruned`] as long as it is among the 100,000
-/// newest such ids, and [`Lookup::Unknown`] from then on.
+/// An id that is asked for after its job was removed is [`Lookup::Pruned`] as long as it is among the last 100,000
+/// that were removed, and [`Lookup::Unknown`] from then on.
 pub struct MemoryStore {
     clock: Clock,
     state: Mutex<State>,
@@ -128,7 +128,7 @@ impl State {
             }
             workers.released(job);
             job.finish(outcome, now)?;
-            Ok::<_, StoreError>(Fate::Accepted(job.clone()))
+            Ok::<_, StoreError>(Fate::Accepted { phase: job.state.phase, version: job.state.version })
         })?;
         Ok(fate.unwrap_or(Fate::Stale))
     }

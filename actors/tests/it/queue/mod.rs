@@ -2,12 +2,16 @@
 
 mod cancel;
 mod concurrency;
+mod context;
 mod order;
 mod panics;
 mod pause;
 mod retry;
+mod shutdown;
+mod start;
 mod time;
 mod timeouts;
+mod waiting;
 
 use std::sync::Arc;
 

@@ -100,8 +100,8 @@ async fn another_process_learns_of_a_pause_by_its_beat() {
     other.pause("default", "default").await.unwrap();
     let beats = store.beat.asked();
     until("both have beaten", || store.beat.asked() >= beats + 4).await;
-    let waits = runs.enqueue(say::with("paused")).await.unwrap();
     let claims = store.claim.asked();
+    let waits = runs.enqueue(say::with("paused")).await.unwrap();
     until("it was looked for", || store.claim.asked() > claims).await;
     assert_eq!(runs.get(waits.id()).await.unwrap().phase(), Phase::Ready, "it is not handed off");
     other.resume("default", "default").await.unwrap();

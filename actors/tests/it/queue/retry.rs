@@ -231,6 +231,7 @@ async fn the_default_pauses_ride_out_half_a_day() {
         }
     }
     let failed = end(waits).await;
-    assert!(clock.now().duration_since(START) > jiff::SignedDuration::from_secs(43_000 * 9 / 10));
+    let hours = clock.now().duration_since(START).as_hours();
+    assert!((9..=13).contains(&hours), "{hours} hours");
     assert_eq!((failed.attempts(), failed.errors().len()), (12, 12));
 }
