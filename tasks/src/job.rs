@@ -184,6 +184,9 @@ pub struct JobState {
     pub return_value: Option<Json>,
     /// How far it says it has come.
     pub progress: Option<Progress>,
+    /// Whether it is `cancelling` only because its attempt is past its timeout: nobody has asked to cancel it.
+    #[serde(default)]
+    pub overrun: bool,
     /// What its attempts left behind.
     pub history: Attempts,
 }
@@ -312,6 +315,7 @@ impl JobState {
             next_run_at: None,
             return_value: None,
             progress: None,
+            overrun: false,
             history: Attempts::default(),
         }
     }

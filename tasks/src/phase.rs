@@ -99,6 +99,10 @@ pub enum Move {
     Cancel,
     /// The attempt has ended after it was told to stop for a cancellation.
     EndCancelled,
+    /// The attempt is past its timeout, and cannot be ended from outside: it was told to stop.
+    Overrun,
+    /// An attempt that was past its timeout has ended; its end counts like any other.
+    EndOverrun,
     /// `expires_at` passed before it started.
     Expire,
     /// No live process knows its task.
@@ -176,6 +180,9 @@ impl Phase {
             (Self::Running, M::HandBack | M::Lose) => Self::Ready,
             (Self::Running, M::EndCancelled) => Self::Cancelled,
             (Self::Cancelling, M::Cancel) => Self::Cancelling,
+            (Self::Running, M::Overrun) => Self::Cancelling,
+            // Only where nobody has asked for a cancellation since: `JobState::overrun` knows.
+            (Self::Cancelling, M::EndOverrun) => Self::Running,
             // Whoever asked for the cancellation got "asked": whatever the attempt comes to but a success, and
             // also the death of its worker, is its end.
             (Self::Cancelling, M::EndCancelled | M::Fail | M::Retry | M::HandBack | M::Lose) => Self::Cancelled,
@@ -249,6 +256,8 @@ impl fmt::Display for Move {
             Self::Retry => "wait for a retry",
             Self::Cancel => "be cancelled",
             Self::EndCancelled => "end as cancelled",
+            Self::Overrun => "run over its timeout",
+            Self::EndOverrun => "end past its timeout",
             Self::Expire => "expire",
             Self::Park => "be parked",
             Self::Unpark => "be unparked",

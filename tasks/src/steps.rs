@@ -110,6 +110,7 @@ impl Job {
     ///
     /// [`InvalidMove`] if it does not run.
     pub fn hand_back(&mut self, now: Timestamp) -> Result<(), InvalidMove> {
+        self.state.end_overrun()?;
         self.state.step(Move::HandBack)?;
         self.state.take_back();
         if self.state.phase == Phase::Cancelled {
@@ -129,6 +130,7 @@ impl Job {
     ///
     /// [`InvalidMove`] if it does not run.
     pub fn lose(&mut self, now: Timestamp) -> Result<(), InvalidMove> {
+        self.state.end_overrun()?;
         let last_time = self.state.losses + 1 >= Self::MAX_LOSSES && self.state.phase == Phase::Running;
         self.state.step(if last_time { Move::Quarantine } else { Move::Lose })?;
         self.state.losses += 1;
@@ -154,6 +156,7 @@ impl Job {
             return self.hand_back(now);
         }
         let state = &mut self.state;
+        state.end_overrun()?;
         state.step(outcome.ending.step())?;
         if let Some(at) = outcome.started_at {
             state.correct_start(at);
@@ -221,6 +224,12 @@ impl Job {
             Change::Delete => {
                 self.state.phase.after(Move::Delete)?;
             }
+            Change::Overrun { run } => {
+                if self.runs_as(run) && self.state.phase == Phase::Running {
+                    self.state.step(Move::Overrun)?;
+                    self.state.overrun = true;
+                }
+            }
             Change::Progress { run, progress } => {
                 if self.runs_as(run) {
                     self.state.progress = Some(progress);
@@ -232,10 +241,11 @@ impl Job {
     }
 
     fn cancel(&mut self, now: Timestamp) -> Result<(), InvalidMove> {
-        if self.state.phase == Phase::Cancelling {
+        if self.state.phase == Phase::Cancelling && !self.state.overrun {
             return Ok(());
         }
         self.state.step(Move::Cancel)?;
+        self.state.overrun = false;
         if self.state.phase == Phase::Cancelled {
             self.state.end_outside("Cancelled", "cancelled while it waited", now);
         }
@@ -290,6 +300,15 @@ impl JobState {
     fn step(&mut self, step: Move) -> Result<(), InvalidMove> {
         self.phase = self.phase.after(step)?;
         self.version += 1;
+        Ok(())
+    }
+
+    /// The attempt was only told by its own process, so what comes now counts as if it had not been. This alone
+    /// is no change that a reader could see.
+    fn end_overrun(&mut self) -> Result<(), InvalidMove> {
+        if std::mem::take(&mut self.overrun) {
+            self.phase = self.phase.after(Move::EndOverrun)?;
+        }
         Ok(())
     }
 

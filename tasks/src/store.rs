@@ -298,6 +298,12 @@ pub enum Change {
     },
     /// Removes a job that is not running.
     Delete,
+    /// The run is past its timeout and has been told to stop: its job is `cancelling` until the outcome comes,
+    /// which then counts as it is. A stale run, or one that was cancelled, changes nothing.
+    Overrun {
+        /// The run that was told.
+        run: u64,
+    },
     /// Keeps how far the run has come; a stale run changes nothing and gets the job as it is.
     Progress {
         /// The run that speaks.

@@ -20,6 +20,9 @@ use crate::threads::{Threads, Timer};
 /// How long an attempt that listens may take to end after it was told to.
 const COOPERATION: Duration = Duration::from_secs(5);
 
+/// How long after its timeout an attempt that can be ended should have.
+const OVERRUN_AFTER: Duration = Duration::from_millis(100);
+
 /// An attempt under way, as those see it who may tell it to stop.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -52,12 +55,26 @@ impl Running {
         }
     }
 
-    /// Tells the attempt when its timeout has passed.
+    /// Tells the attempt when its timeout has passed. If it has not ended a little later, because nobody can end
+    /// it from outside, its job is shown as cancelling.
     fn time_out_after(self: &Arc<Self>, limit: Duration, desk: &Arc<Desk>) {
-        let (attempt, desk_) = (Arc::downgrade(self), Arc::downgrade(desk));
-        self.timers.lock().push(desk.hub.threads.after(limit, move || {
-            if let (Some(attempt), Some(desk)) = (attempt.upgrade(), desk_.upgrade()) {
-                attempt.tell(CancelReason::Timeout(limit), &desk.hub.threads);
+        self.later(limit, desk, move |attempt, desk| {
+            attempt.tell(CancelReason::Timeout(limit), &desk.hub.threads);
+            attempt.later(OVERRUN_AFTER, desk, |attempt, desk| desk.note_overrun(attempt.id, attempt.run));
+        });
+    }
+
+    /// Does something after a pause, unless the attempt has ended by then.
+    fn later(
+        self: &Arc<Self>,
+        pause: Duration,
+        desk: &Arc<Desk>,
+        work: impl FnOnce(&Arc<Self>, &Arc<Desk>) + Send + 'static,
+    ) {
+        let (attempt, weak) = (Arc::downgrade(self), Arc::downgrade(desk));
+        self.timers.lock().push(desk.hub.threads.after(pause, move || {
+            if let (Some(attempt), Some(desk)) = (attempt.upgrade(), weak.upgrade()) {
+                work(&attempt, &desk);
             }
         }));
     }

@@ -142,7 +142,7 @@ pub(crate) struct Desk {
     /// Whether nothing new is started, for now (a doubtful lease) or for good (a shutdown).
     pub(crate) suspended: AtomicBool,
     pub(crate) draining: AtomicBool,
-    /// Rings when an attempt has ended or its outcome was written.
+    /// Rings when outcomes were written and when calls were answered.
     pub(crate) ended: Notify,
     pub(crate) finished: AtomicUsize,
     pub(crate) handed_back: AtomicUsize,
@@ -420,7 +420,6 @@ impl Desk {
         for turn in back {
             self.report(Outcome { id: turn.spec.id, run: turn.run, started_at: None, ending: Ending::HandBack });
         }
-        self.handed_back.fetch_add(count, Ordering::Relaxed);
         count
     }
 
@@ -475,6 +474,23 @@ impl Desk {
         }
     }
 
+    /// Shows that a run is past its timeout and has not ended.
+    pub(crate) fn note_overrun(self: &Arc<Self>, id: JobId, run: u64) {
+        let desk = Arc::clone(self);
+        self.hub.threads.timers.spawn(async move {
+            match desk.store.change(id, callboard_tasks::Change::Overrun { run }).await {
+                Ok(changed) => {
+                    let task = &changed.job.spec.task;
+                    tracing::warn!(target: "callboard", backend = %desk.alias, %task, job = %id,
+                        "an attempt is past its timeout and does not end");
+                    desk.waiters.announce(&changed.job);
+                }
+                Err(problem) => tracing::warn!(target: "callboard", backend = %desk.alias, job = %id,
+                    error = %super::pumps::chain(&problem), "an attempt is past its timeout; that could not be noted"),
+            }
+        });
+    }
+
     /// Tells every attempt to stop.
     pub(crate) fn tell_all(&self, reason: CancelReason) {
         let attempts: Vec<_> = self.attempts.lock().values().cloned().collect();
@@ -514,8 +530,9 @@ impl Desk {
     pub(crate) fn note_progress(self: &Arc<Self>, id: JobId, run: u64, progress: Progress) {
         let first = {
             let mut noted = self.progress.lock();
+            let first = noted.is_empty();
             noted.insert(id, (run, progress));
-            noted.len() == 1
+            first
         };
         if first {
             let desk = Arc::downgrade(self);

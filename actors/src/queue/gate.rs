@@ -246,7 +246,8 @@ impl Gate for QueueGate {
 }
 
 impl QueueGate {
-    /// Waits until everything claimed has ended and was written, at most as long as `limit`.
+    /// Waits until everything claimed has ended and was written, and every call is answered, at most as long as
+    /// `limit`.
     async fn until_idle(&self, limit: Duration) {
         let desk = &self.desk;
         let idle = async {
@@ -255,7 +256,9 @@ impl QueueGate {
                 let mut ended = std::pin::pin!(ended);
                 // Registered before the look, so that an end in between is not missed.
                 ended.as_mut().enable();
-                if desk.claimed() == 0 && desk.inbox.lock().is_empty() {
+                // A call gives its permit back when it has been answered.
+                let answered = desk.inbox_permits.available_permits() >= desk.options.inbox;
+                if desk.claimed() == 0 && answered {
                     return;
                 }
                 desk.wake();

@@ -62,6 +62,7 @@ pub(super) async fn take_in(desk: &Arc<Desk>) -> bool {
         let placed = desk.placed(answer, jobs, receipt.reserved);
         let _ = receipt.reply.send(placed);
     }
+    desk.ended.notify_waiters();
     true
 }
 

@@ -58,6 +58,15 @@ macro_rules! store_conformance {
                     jobs_of_tasks_that_the_worker_lacks_are_not_given,
                     jobs_of_foreign_tasks_do_not_hide_those_behind_them,
                 }
+                overrun {
+                    an_overrun_job_is_cancelling,
+                    an_overrun_job_is_tried_again,
+                    the_next_run_of_an_overrun_job_is_running,
+                    an_overrun_job_can_be_cancelled,
+                    an_overrun_job_is_no_cancellation_for_the_beat,
+                    an_overrun_of_an_earlier_run_changes_nothing,
+                    an_overrun_of_a_cancelled_job_changes_nothing,
+                }
                 fairness {
                     each_ready_queue_gets_its_share,
                     what_a_short_queue_leaves_others_get,

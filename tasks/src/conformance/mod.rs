@@ -40,6 +40,7 @@ pub mod invariants;
 pub mod lease;
 pub mod list;
 pub mod losses;
+pub mod overrun;
 pub mod park;
 pub mod prune;
 pub mod reschedule;

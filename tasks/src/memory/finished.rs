@@ -119,3 +119,38 @@ impl Finished {
         self.pruned.1.contains(&id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever comes and goes, in whatever order of time: it is as if a set had been kept.
+        #[test]
+        fn ends_are_an_ordered_set(steps in prop::collection::vec((0..12_i64, any::<bool>()), 0..200)) {
+            let (mut ends, mut set) = (Ends::default(), BTreeSet::new());
+            for (second, add) in steps {
+                let id = JobId::from_uuid(uuid::Uuid::from_u128(second as u128));
+                let end = (Timestamp::from_second(second).unwrap(), id);
+                match (add, set.contains(&end)) {
+                    (true, false) => {
+                        set.insert(end);
+                        ends.add(end);
+                    }
+                    (false, true) => {
+                        set.remove(&end);
+                        ends.remove(end);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(ends.first(), set.first());
+                prop_assert_eq!(ends.len(), set.len());
+                prop_assert!(ends.gone.len() <= ends.order.len() / 2);
+            }
+        }
+    }
+}

