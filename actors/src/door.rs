@@ -95,6 +95,12 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
     /// Its state.
     fn health(&self) -> BoxFuture<'_, BackendHealth>;
 
+    /// What its threads share, for tests that make them fail.
+    #[cfg(test)]
+    fn desk(&self) -> Option<Arc<crate::queue::Desk>> {
+        None
+    }
+
     /// What it does not do, as an error.
     fn lacks(&self, what: &'static str) -> Error {
         Error::Unsupported { alias: self.info().alias.clone(), what }

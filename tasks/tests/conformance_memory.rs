@@ -40,6 +40,7 @@ fn every_case_is_in_the_list() {
         include_str!("../src/conformance/lease.rs"),
         include_str!("../src/conformance/list.rs"),
         include_str!("../src/conformance/losses.rs"),
+        include_str!("../src/conformance/overrun.rs"),
         include_str!("../src/conformance/park.rs"),
         include_str!("../src/conformance/prune.rs"),
         include_str!("../src/conformance/reschedule.rs"),

@@ -5,5 +5,7 @@ mod support;
 
 mod api;
 mod cli;
+mod examples;
+mod load;
 mod serve;
 mod settings;

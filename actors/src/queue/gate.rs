@@ -226,6 +226,11 @@ impl Gate for QueueGate {
         .boxed()
     }
 
+    #[cfg(test)]
+    fn desk(&self) -> Option<Arc<Desk>> {
+        Some(Arc::clone(&self.desk))
+    }
+
     fn health(&self) -> BoxFuture<'_, BackendHealth> {
         async move {
             let desk = &self.desk;

@@ -17,3 +17,12 @@ mod worker;
 
 pub(crate) use gate::QueueGate;
 pub(crate) use record::{Facts, ending};
+
+#[cfg(test)]
+pub(crate) use {
+    backend::{Crash as CrashBackend, Wake},
+    desk::Desk,
+    dispatch::{MOST, Pace, room},
+    lease::{Lease, Standing},
+    worker::Crash as CrashWorker,
+};

@@ -1,1 +1,23 @@
-//! Tests of the runtime.
+//! Tests of the runtime from within: of the decisions, and of parts that only a fault of ours makes fail.
+//!
+//! What the public API can show is tested beside the crate, in `tests/it`.
+#![allow(clippy::unwrap_used)]
+
+mod dispatch;
+mod lease;
+mod pitfalls;
+mod record;
+mod supervise;
+#[path = "../../tests/it/support/mod.rs"]
+mod support;
+mod waiters;
+
+use std::sync::Arc;
+
+use crate::Callboard;
+use crate::queue::Desk;
+
+/// What the threads of a board's `default` backend share.
+fn desk(board: &Callboard) -> Arc<Desk> {
+    board.0.gate("default").unwrap().desk().expect("it is a queue")
+}

@@ -1,12 +1,22 @@
 //! What holds whatever happens: random operations on a store, each checked against a model of it.
 //!
-//! The model keeps every job and moves it by [`Job`]'s own steps. After each operation every job ever enqueued is
-//! read back: it is in exactly one phase, the same by id, in the list and in the numbers; a run belongs to one
-//! claim; what has ended stays as it ended until a person says otherwise; attempts and errors fit each other; and
-//! what was pruned had ended long enough ago. A store is free to notice late that a time has come.
+//! The model keeps every job and moves it by the steps of [`Job`](crate::Job). After each operation every job ever
+//! enqueued is read back: it is in exactly one phase, the same by id, in the list and in the numbers; a run belongs
+//! to one claim; what has ended stays as it ended until a person says otherwise; attempts and errors fit each
+//! other; and what was pruned had ended long enough ago. A store is free to notice late that a time has come.
+
+/// Returns with a message unless something holds.
+macro_rules! ensure {
+    ($holds:expr, $($message:tt)+) => {
+        if !$holds {
+            return Err(format!($($message)+));
+        }
+    };
+}
 
 mod model;
 mod operations;
+mod rules;
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;

@@ -1,10 +1,10 @@
 //! What a store must look like after a sequence of operations.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::operations::{How, Operation};
+use super::rules::{Place, compare, is_late, notice, place, step, wake};
 use super::*;
 use crate::{
     Ask, Change, Control, Ending, Fate, Filter, Job, JobId, JobSpec, Json, Lookup, Outcome, Phase, Progress, Status,
@@ -39,14 +39,6 @@ struct Worker {
     registered: bool,
 }
 
-macro_rules! ensure {
-    ($holds:expr, $($message:tt)+) => {
-        if !$holds {
-            return Err(format!($($message)+));
-        }
-    };
-}
-
 fn pick<T>(list: &[T], n: usize) -> Option<&T> {
     if list.is_empty() { None } else { list.get(n % list.len()) }
 }
@@ -64,6 +56,7 @@ impl Model {
             Operation::Claim { worker, limit } => self.claim(stage, *worker, *limit).await,
             Operation::Finish { claim, ending } => self.finish(stage, *claim, *ending).await,
             Operation::Progress { claim, done } => self.progress(stage, *claim, *done).await,
+            Operation::Overrun { claim } => self.overrun(stage, *claim).await,
             Operation::Cancel(n) => self.change(stage, job(n), Change::Cancel).await,
             Operation::Retry(n) => self.change(stage, job(n), Change::Retry).await,
             Operation::RunNow(n) => self.change(stage, job(n), Change::RunNow).await,
@@ -199,6 +192,11 @@ impl Model {
         self.change(stage, Some(id), Change::Progress { run, progress: Progress { done, total: 9 } }).await
     }
 
+    async fn overrun(&mut self, stage: &Stage, claim: usize) -> Result<(), String> {
+        let Some((id, run)) = pick(&self.claims, claim).copied() else { return Ok(()) };
+        self.change(stage, Some(id), Change::Overrun { run }).await
+    }
+
     async fn change(&mut self, stage: &Stage, id: Option<JobId>, change: Change) -> Result<(), String> {
         let Some(id) = id else { return Ok(()) };
         let now = stage.now();
@@ -250,7 +248,8 @@ impl Model {
         let pulse = pulse.map_err(|error| format!("a registered worker could not beat: {error}"))?;
         worker.lease_ends = stage.after(LEASE);
         let (id, now) = (worker.id, stage.now());
-        let asked = self.jobs.values().filter(|job| job.state.phase == Phase::Cancelling && job.holder() == Some(id));
+        let asked = self.jobs.values().filter(|job| job.state.phase == Phase::Cancelling && !job.state.overrun);
+        let asked = asked.filter(|job| job.holder() == Some(id));
         let asked: BTreeSet<_> = asked.map(|job| (job.id(), job.state.run)).collect();
         let told: BTreeSet<_> = pulse.cancels.into_iter().collect();
         ensure!(told == asked, "the beat told of {told:?}, not of {asked:?}");
@@ -386,67 +385,4 @@ impl Model {
         ensure!(counted == counts, "the numbers are {counted:?}, not {counts:?}");
         Ok(())
     }
-}
-
-type Place = (Reverse<i8>, Timestamp, JobId);
-
-fn place(job: &Job) -> Place {
-    (Reverse(job.spec.priority), job.effective_time(), job.id())
-}
-
-fn step(result: Result<(), crate::InvalidMove>) -> Result<(), String> {
-    result.map_err(|invalid| format!("the store did what the table does not allow: {invalid}"))
-}
-
-fn is_late(job: &Job, now: Timestamp) -> bool {
-    job.expires_at().is_some_and(|at| at <= now)
-}
-
-/// Does to a job what the time does: it expires, or its time has come.
-fn wake(job: &mut Job, now: Timestamp) -> Result<(), String> {
-    match job.state.phase {
-        _ if is_late(job, now) => step(job.expire(now)),
-        Phase::Parked => step(job.unpark()),
-        Phase::Scheduled | Phase::RetryWait if job.effective_time() <= now => step(job.promote()),
-        _ => Ok(()),
-    }
-}
-
-/// Lets the model do what the store may do by itself, at any time, if the store has.
-fn notice(job: &mut Job, is: &Job, known: &BTreeSet<&str>, now: Timestamp) -> Result<(), String> {
-    let (was, now_in) = (job.state.phase, is.state.phase);
-    let can_run = known.contains(&*job.spec.task);
-    match (was, now_in) {
-        _ if was == now_in => Ok(()),
-        (_, Phase::Expired) if is_late(job, now) => step(job.expire(now)),
-        (Phase::Scheduled | Phase::RetryWait, Phase::Ready) if job.effective_time() <= now => step(job.promote()),
-        (Phase::Parked, Phase::Ready) if can_run => step(job.unpark()),
-        (Phase::Scheduled | Phase::Ready | Phase::RetryWait, Phase::Parked) if !can_run => {
-            wake(job, now)?;
-            step(job.park())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What everybody must be able to read of a job, but for its version and what only orders it.
-fn compare(must: &Job, is: &Job) -> Result<(), String> {
-    let view = |job: &Job| {
-        let state = &job.state;
-        let errors: Vec<_> = state.errors().iter().map(|e| (e.exception_class.clone(), e.attempt)).collect();
-        let counts = (state.run, state.attempts, state.max_attempts, state.losses);
-        let times = (state.started_at, state.finished_at);
-        let waits_until = state.next_run_at.filter(|_| state.phase == Phase::RetryWait);
-        let ends = (state.return_value.clone(), state.progress, state.worker_ids().to_vec(), errors);
-        (job.spec.clone(), state.phase, counts, times, waits_until, ends)
-    };
-    ensure!(view(must) == view(is), "is {is:?}\nbut must be {must:?}");
-    let state = &is.state;
-    let failures = state.errors().iter().filter(|error| error.attempt > 0).count();
-    ensure!(failures <= state.attempts as usize, "has more errors than attempts: {is:?}");
-    ensure!(state.phase.is_finished() == state.finished_at.is_some(), "has ended and has not: {is:?}");
-    let failed = state.phase.status() == Status::Failed;
-    ensure!(!failed || !state.errors().is_empty(), "does not say why it failed: {is:?}");
-    ensure!((state.phase == Phase::Successful) == state.return_value.is_some(), "value and phase differ: {is:?}");
-    Ok(())
 }
