@@ -88,11 +88,30 @@ impl Turn {
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub(crate) unit: Unit,
-    /// Whether room was kept for its jobs, so that they can start at once.
-    pub(crate) reserved: usize,
+    /// The room that was kept for its job, so that it can start at once.
+    pub(crate) reservation: Option<Reservation>,
     pub(crate) reply: oneshot::Sender<Result<(), callboard_tasks::StoreError>>,
     /// Its place in front of the backend, given back when it is answered.
     pub(crate) permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// Room kept for a job that is to be inserted as claimed. Dropping it gives the room back.
+#[derive(Debug)]
+pub(crate) struct Reservation(Option<Arc<Desk>>);
+
+impl Reservation {
+    /// The job was inserted as claimed: it has the room from now on.
+    pub(crate) fn used(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(desk) = &self.0 {
+            desk.release(1);
+        }
+    }
 }
 
 /// What the threads of one queue backend share.
@@ -284,9 +303,18 @@ impl Desk {
 
     // ---- claims ----------------------------------------------------------------------------------------------
 
+    /// Whether this process may claim another job: most often so without a look at the clock.
+    fn has_room(&self) -> bool {
+        (self.claimed() < self.options.concurrency && !self.starts_nothing()) || self.room() > 0
+    }
+
+    fn starts_nothing(&self) -> bool {
+        self.suspended.load(Ordering::Acquire) || self.draining.load(Ordering::Acquire)
+    }
+
     /// How many more jobs this process may claim.
     pub(crate) fn room(&self) -> usize {
-        if self.suspended.load(Ordering::Acquire) || self.draining.load(Ordering::Acquire) {
+        if self.starts_nothing() {
             return 0;
         }
         let recent = self.pace.lock().recent(Instant::now());
@@ -295,20 +323,18 @@ impl Desk {
 
     /// Keeps room for a job that is to be inserted as claimed. The hand-off is only for a queue that is not
     /// paused, of a backend whose last claim came back short: nobody who waits is passed over.
-    pub(crate) fn reserve(&self, spec: &JobSpec) -> bool {
+    pub(crate) fn reserve(self: &Arc<Self>, spec: &JobSpec) -> Option<Reservation> {
         let due = spec.run_after.is_none_or(|at| at <= spec.enqueued_at);
         let expired = spec.expires_at.is_some_and(|at| at <= spec.enqueued_at);
         // A claim takes the flag down while it looks, and puts it up again before it ends.
         let backlog = || self.backlog.load(Ordering::Acquire);
         let waits = backlog() || self.claiming.load(Ordering::Acquire) || backlog();
-        if !due || expired || waits || self.room() == 0 {
-            return false;
-        }
-        if self.hub.registry.get(&spec.task).is_none() || self.is_paused(&spec.queue) {
-            return false;
-        }
-        self.claimed.fetch_add(1, Ordering::AcqRel);
-        true
+        let fits = due && !expired && !waits && self.has_room();
+        let known = || self.hub.registry.get(&spec.task).is_some() && !self.is_paused(&spec.queue);
+        (fits && known()).then(|| {
+            self.claimed.fetch_add(1, Ordering::AcqRel);
+            Reservation(Some(Arc::clone(self)))
+        })
     }
 
     fn is_paused(&self, queue: &str) -> bool {

@@ -78,30 +78,23 @@ impl Gate for QueueGate {
         };
         let desk = &self.desk;
         // Only single calls are handed off: a batch would take room from what waits.
-        let reserved = usize::from(specs.len() == 1 && desk.reserve(&specs[0]));
-        let claim = (reserved > 0).then(|| Claim { worker: desk.worker_id() });
-        let unit = Unit { jobs: specs.clone(), claim };
-        let snapshots = |specs: Vec<_>| specs.into_iter().map(|spec| desk.snapshot(Job::new(spec))).collect::<Vec<_>>();
+        let reservation = if let [spec] = &specs[..] { desk.reserve(spec) } else { None };
+        let claim = reservation.as_ref().map(|_| Claim { worker: desk.worker_id() });
+        let answers: Vec<_> = specs.iter().map(|spec| desk.snapshot(Job::new(Arc::clone(spec)))).collect();
+        let unit = Unit { jobs: specs, claim };
         if !desk.store.waits() {
             // The store is memory: asking it here costs less than waking somebody who asks it.
             let answer = desk.store.enqueue(vec![unit]).now_or_never().and_then(|mut answers| answers.pop());
             let answer = answer.unwrap_or_else(|| Err(StoreError::Unavailable("the store did not answer".into())));
-            let answers = snapshots(specs.clone());
-            return Entry::Done(desk.placed(answer, specs, reserved).map(|()| answers).map_err(Error::from));
+            let jobs = answers.iter().map(|answer| &answer.job.spec);
+            return Entry::Done(desk.placed(answer, jobs, reservation).map(|()| answers).map_err(Error::from));
         }
-        let answers = snapshots(specs);
         let desk = Arc::clone(desk);
         Entry::Later(
             async move {
-                let permit = match room_for(&desk.inbox_permits, answers.len(), room, &desk.hub, &desk.alias).await {
-                    Ok(permit) => permit,
-                    Err(full) => {
-                        desk.release(reserved);
-                        return Err(full);
-                    }
-                };
+                let permit = room_for(&desk.inbox_permits, answers.len(), room, &desk.hub, &desk.alias).await?;
                 let (reply, answer) = tokio::sync::oneshot::channel();
-                desk.inbox.lock().push(Letter { unit, reserved, reply, permit });
+                desk.inbox.lock().push(Letter { unit, reservation, reply, permit });
                 desk.wake();
                 match answer.await {
                     Ok(placed) => placed.map(|()| answers).map_err(Error::from),

@@ -9,7 +9,7 @@ use callboard_tasks::{Ask, Claimed, Ending, EventKind, Fate, Job, Outcome, Store
 use parking_lot::Mutex;
 use tracing::{error, warn};
 
-use super::desk::{Desk, Letter, Turn};
+use super::desk::{Desk, Letter, Reservation, Turn};
 
 /// The pauses between tries to reach a store that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +59,7 @@ pub(super) async fn take_in(desk: &Arc<Desk>) -> bool {
     let jobs: Vec<_> = units.iter().map(|unit| unit.jobs.clone()).collect();
     let answers = desk.store.enqueue(units).await;
     for ((answer, receipt), jobs) in answers.into_iter().zip(receipts).zip(jobs) {
-        let placed = desk.placed(answer, jobs, receipt.reserved);
+        let placed = desk.placed(answer, jobs.iter(), receipt.reservation);
         let _ = receipt.reply.send(placed);
     }
     desk.ended.notify_waiters();
@@ -67,47 +67,46 @@ pub(super) async fn take_in(desk: &Arc<Desk>) -> bool {
 }
 
 struct Receipt {
-    reserved: usize,
+    reservation: Option<Reservation>,
     reply: tokio::sync::oneshot::Sender<Result<(), StoreError>>,
     _permit: tokio::sync::OwnedSemaphorePermit,
 }
 
 fn open(letter: Letter) -> (callboard_tasks::Unit, Receipt) {
-    (letter.unit, Receipt { reserved: letter.reserved, reply: letter.reply, _permit: letter.permit })
+    (letter.unit, Receipt { reservation: letter.reservation, reply: letter.reply, _permit: letter.permit })
 }
 
 impl Desk {
     /// Does what follows from the store's answer to a unit: announces its jobs and starts those handed off.
-    pub(super) fn placed(
+    pub(super) fn placed<'a>(
         &self,
         answer: Result<callboard_tasks::Placed, StoreError>,
-        jobs: Vec<Arc<callboard_tasks::JobSpec>>,
-        reserved: usize,
+        jobs: impl Iterator<Item = &'a Arc<callboard_tasks::JobSpec>> + Clone,
+        reservation: Option<Reservation>,
     ) -> Result<(), StoreError> {
-        let claimed = match &answer {
-            Ok(placed) => placed.claimed,
-            Err(_) => false,
-        };
-        if reserved > 0 && !claimed {
-            self.release(reserved);
-        }
-        answer?;
+        let claimed = answer?.claimed;
         let log = tracing::event_enabled!(target: "callboard::tasks", tracing::Level::DEBUG);
         if log || self.hub.events.wants(EventKind::Enqueued) {
-            for spec in &jobs {
+            for spec in jobs.clone() {
                 self.hub.announce(EventKind::Enqueued, &self.snapshot(Job::new(Arc::clone(spec))));
             }
         }
-        if claimed {
-            self.hand_out(jobs.into_iter().map(Turn::handed_off), true);
-        } else {
-            for spec in &jobs {
-                match spec.run_after.filter(|at| *at > spec.enqueued_at) {
-                    Some(at) => self.note_due(at),
-                    None => self.backlog.store(true, Ordering::Release),
-                }
+        match reservation {
+            Some(reservation) if claimed => {
+                reservation.used();
+                self.hand_out(jobs.map(|spec| Turn::handed_off(Arc::clone(spec))), true);
             }
-            self.wake();
+            unused => {
+                // First the room, then the wake-up of those who look for it.
+                drop(unused);
+                for spec in jobs {
+                    match spec.run_after.filter(|at| *at > spec.enqueued_at) {
+                        Some(at) => self.note_due(at),
+                        None => self.backlog.store(true, Ordering::Release),
+                    }
+                }
+                self.wake();
+            }
         }
         Ok(())
     }
