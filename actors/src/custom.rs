@@ -133,8 +133,8 @@ impl CustomGate {
         Self { info, alias, door, hub, permits: Arc::new(Semaphore::new(inbox)) }
     }
 
-    /// Asks the actor. The question goes on if the asker is dropped: actix would skip it without a word.
-    fn ask<M, T, E>(
+    /// What the actor answers, once this is awaited.
+    fn question<M, T, E>(
         &self,
         recipient: Option<&Recipient<M>>,
         message: M,
@@ -151,14 +151,31 @@ impl CustomGate {
             return async move { Err(error.into()) }.boxed();
         };
         let alias = self.info.alias.clone();
-        let asked = self.hub.threads.timers.spawn(async move { recipient.send(message).await });
         async move {
-            match asked.await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(MailboxError::Closed | MailboxError::Timeout)) | Err(_) => Err(Error::NoAnswer { alias }.into()),
+            match recipient.send(message).await {
+                Ok(answer) => answer,
+                Err(MailboxError::Closed | MailboxError::Timeout) => Err(Error::NoAnswer { alias }.into()),
             }
         }
         .boxed()
+    }
+
+    /// Asks the actor. The question goes on if the asker is dropped: actix would skip it without a word.
+    fn ask<M, T, E>(
+        &self,
+        recipient: Option<&Recipient<M>>,
+        message: M,
+        what: &'static str,
+    ) -> BoxFuture<'static, Result<T, E>>
+    where
+        M: Message<Result = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+        Result<T, E>: Send,
+    {
+        let question = self.question(recipient, message, what);
+        let (timers, alias) = (self.hub.threads.timers.clone(), self.info.alias.clone());
+        async move { timers.spawn(question).await.unwrap_or_else(|_| Err(Error::NoAnswer { alias }.into())) }.boxed()
     }
 }
 
@@ -175,23 +192,29 @@ impl Gate for CustomGate {
         let question: BoxFuture<'static, Result<Vec<Snapshot>, Error>> = match calls.len() {
             1 => {
                 let call = calls.pop().expect("there is one");
-                let asked = self.ask(Some(&self.door.enqueue), Enqueue(call), "enqueueing");
+                let asked = self.question(Some(&self.door.enqueue), Enqueue(call), "enqueueing");
                 async move { asked.await.map(|snapshot| vec![snapshot]) }.boxed()
             }
-            _ => self.ask(self.door.enqueue_all.as_ref(), EnqueueAll(calls), "enqueueing several calls at once"),
+            _ => self.question(self.door.enqueue_all.as_ref(), EnqueueAll(calls), "enqueueing several calls at once"),
         };
-        let (permits, alias) = (Arc::clone(&self.permits), self.info.alias.clone());
-        let (hub, name) = (Arc::clone(&self.hub), Arc::clone(&self.alias));
+        let (permits, hub) = (Arc::clone(&self.permits), Arc::clone(&self.hub));
+        let (alias, name) = (self.info.alias.clone(), Arc::clone(&self.alias));
         Entry::Later(
             async move {
-                let _permit = room_for(&permits, 1, room, &hub, &alias).await?;
-                let mut snapshots = question.await?;
-                for snapshot in &mut snapshots {
-                    // The backend may call itself what it likes; here it has the alias of the settings.
-                    snapshot.backend = Arc::clone(&name);
-                    hub.announce(EventKind::Enqueued, snapshot);
-                }
-                Ok(snapshots)
+                let permit = room_for(&permits, 1, room, &hub, &alias).await?;
+                let timers = hub.threads.timers.clone();
+                // From here on the call is under way whatever becomes of its caller, and the permit goes with it.
+                let placed = timers.spawn(async move {
+                    let _permit = permit;
+                    let mut snapshots = question.await?;
+                    for snapshot in &mut snapshots {
+                        // The backend may call itself what it likes; here it has the alias of the settings.
+                        snapshot.backend = Arc::clone(&name);
+                        hub.announce(EventKind::Enqueued, snapshot);
+                    }
+                    Ok(snapshots)
+                });
+                placed.await.unwrap_or(Err(Error::NoAnswer { alias }))
             }
             .boxed(),
         )

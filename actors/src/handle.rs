@@ -438,7 +438,7 @@ fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
     let missing = parameters
         .iter()
         .filter(|p| p.required && !given.contains_key(&p.name))
-        .map(|p| Problem::new(format!("#/args/{}", p.name), format!("is missing; it is a {}", p.type_name)));
+        .map(|p| Problem::new(format!("#/args/{}", p.name), format!("is missing; its type is {}", p.type_name)));
     let problems: Vec<_> = unknown.chain(missing).collect();
     if !problems.is_empty() {
         return Err(InvalidTask { task: task.name.clone(), problems }.into());

@@ -33,7 +33,9 @@ struct Home(Mutex<Option<ArbiterHandle>>);
 
 impl Home {
     async fn get(&self, hub: &Hub) -> Option<ArbiterHandle> {
-        if let Some(home) = self.0.lock().clone() {
+        // An arbiter that has ended (a task can end the one that it is on) takes no work, and says so only when asked.
+        let alive = |home: &ArbiterHandle| home.spawn_fn(|| {});
+        if let Some(home) = self.0.lock().clone().filter(alive) {
             return Some(home);
         }
         // An arbiter belongs to the system of the thread that makes it, and that must be the board's own.
@@ -43,7 +45,7 @@ impl Home {
         });
         let fresh = told.await.ok()?;
         let mut home = self.0.lock();
-        if let Some(first) = &*home {
+        if let Some(first) = home.as_ref().filter(|home| alive(home)) {
             // Somebody else was faster.
             fresh.stop();
             return Some(first.clone());

@@ -1,6 +1,7 @@
 //! The board's own threads: it needs nothing of the runtime that it is embedded in.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(crate) struct Threads {
     pub(crate) timers: Handle,
     /// The bounded pool for sync functions. The runtime itself is never driven: it only owns the pool.
     blocking: Mutex<Option<Runtime>>,
+    stopping: AtomicBool,
 }
 
 impl Threads {
@@ -52,7 +54,8 @@ impl Threads {
         })?;
         let (system, coordination, heart, timers) =
             started.recv().map_err(|_| io::Error::other("the coordination thread did not start"))?;
-        Ok(Self { system, coordination, heart, timers, blocking: Mutex::new(Some(blocking)) })
+        let blocking = Mutex::new(Some(blocking));
+        Ok(Self { system, coordination, heart, timers, blocking, stopping: AtomicBool::new(false) })
     }
 
     /// Runs a sync function on the pool; after [`stop`](Self::stop) it is dropped. Whether it was taken.
@@ -75,8 +78,14 @@ impl Threads {
         Timer(task.abort_handle())
     }
 
+    /// Whether they have been told to stop.
+    pub(crate) fn are_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Stops all of them without waiting; sync functions that run are left behind.
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         self.system.stop();
         if let Some(pool) = self.blocking.lock().take() {
             pool.shutdown_background();

@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 pub(crate) struct Waiters {
     /// How many there are: read without a lock for each finished job.
     count: AtomicUsize,
+    /// Numbers of waiters are never used again.
+    next: AtomicUsize,
     by_job: Mutex<HashMap<JobId, Vec<Waiter>>>,
 }
 
@@ -38,11 +40,9 @@ impl Waiters {
     pub(crate) fn wait(self: &Arc<Self>, id: JobId, until: WaitFor) -> Waiting {
         let (tell, told) = oneshot::channel();
         let mut by_job = self.by_job.lock();
-        let number = self.count.fetch_add(1, Ordering::SeqCst);
-        let waiters = by_job.entry(id).or_default();
-        // The count alone can repeat after others left, so the number must differ within the job.
-        let number = waiters.iter().map(|w| w.number + 1).max().unwrap_or(0).max(number);
-        waiters.push(Waiter { number, until, tell });
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::SeqCst);
+        by_job.entry(id).or_default().push(Waiter { number, until, tell });
         Waiting { waiters: Arc::clone(self), id, number, told }
     }
 

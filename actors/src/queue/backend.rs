@@ -1,6 +1,7 @@
 //! The backend actor of a queue: decides on one thread, and supervises workers, Heart and Keeper.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
@@ -41,6 +42,8 @@ enum Child {
 #[derive(Debug, Default)]
 pub(crate) struct Family {
     arbiters: Mutex<Vec<ArbiterHandle>>,
+    /// Whether the threads of the workers end because they should.
+    stopping: AtomicBool,
     restarts: Mutex<Vec<(Child, Restarts)>>,
     heart: Live<Heart>,
     keeper: Live<Keeper>,
@@ -61,6 +64,7 @@ impl Family {
 
     /// Stops the threads of the workers.
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         for arbiter in self.arbiters.lock().drain(..) {
             arbiter.stop();
         }
@@ -86,9 +90,10 @@ impl QueueBackend {
             });
             let family = Arc::clone(desk.family());
             let backend = Self { desk: Arc::clone(&desk), family, _guard: guard };
-            // It may have died with the flag up; the new one looks for itself.
-            desk.looked();
             desk.backend.set(backend.start());
+            // The old one may have died with the flag up. It goes down only now that whoever puts it up again wakes
+            // the new one.
+            desk.looked();
             desk.wake();
             Arc::clone(&desk)
         };
@@ -113,13 +118,11 @@ impl QueueBackend {
         });
     }
 
-    fn start_child(&self, child: Child, ctx: &mut Context<Self>) {
-        let backend = ctx.address();
-        let guard = DeathGuard::new(move |exit| {
-            // At the end of the thread the mailbox may be gone before its children.
-            let _ = backend.try_send(Ended { child, exit });
-        });
+    fn start_child(&self, child: Child) {
         let desk = Arc::clone(&self.desk);
+        // Whoever is the backend then: this one may be gone by that time.
+        let home = Arc::clone(&desk);
+        let guard = DeathGuard::new(move |exit| home.backend.with(|backend| backend.do_send(Ended { child, exit })));
         match child {
             Child::Worker(number) => {
                 let slot = Arc::clone(&desk.slots[number]);
@@ -166,11 +169,11 @@ impl QueueBackend {
 impl Actor for QueueBackend {
     type Context = Context<Self>;
 
-    fn started(&mut self, ctx: &mut Self::Context) {
+    fn started(&mut self, _: &mut Self::Context) {
         // A restarted backend finds its children alive, except those that died while it was away.
         for child in self.children() {
             if !self.is_alive(child) {
-                self.start_child(child, ctx);
+                self.start_child(child);
             }
         }
     }
@@ -180,6 +183,9 @@ impl Handler<Ended> for QueueBackend {
     type Result = ();
 
     fn handle(&mut self, Ended { child, exit }: Ended, ctx: &mut Self::Context) {
+        // No child stops by itself: its thread has ended, and unless it was to, the child needs another.
+        let expected = self.family.stopping.load(Ordering::Acquire) || self.desk.hub.threads.are_stopping();
+        let exit = if expected { exit } else { Exit::Panicked };
         let verdict = {
             let mut restarts = self.family.restarts.lock();
             if !restarts.iter().any(|(known, _)| *known == child) {
@@ -191,10 +197,10 @@ impl Handler<Ended> for QueueBackend {
         match verdict {
             Verdict::Leave => {}
             Verdict::Restart(pause) => {
-                warn!(target: "callboard", backend = %self.desk.alias, ?child, ?pause, "a child panicked; restarting it");
-                ctx.run_later(pause, move |this, ctx| {
+                warn!(target: "callboard", backend = %self.desk.alias, ?child, ?pause, "a child panicked, or its thread has ended; restarting it");
+                ctx.run_later(pause, move |this, _| {
                     if !this.is_alive(child) {
-                        this.start_child(child, ctx);
+                        this.start_child(child);
                     }
                 });
             }

@@ -92,7 +92,9 @@ impl Gate for QueueGate {
         let desk = Arc::clone(desk);
         Entry::Later(
             async move {
-                let permit = room_for(&desk.inbox_permits, answers.len(), room, &desk.hub, &desk.alias).await?;
+                // More calls than the inbox holds take all of it: they would wait for more room for ever.
+                let calls = answers.len().min(desk.options.inbox);
+                let permit = room_for(&desk.inbox_permits, calls, room, &desk.hub, &desk.alias).await?;
                 let (reply, answer) = tokio::sync::oneshot::channel();
                 desk.inbox.lock().push(Letter { unit, reservation, reply, permit });
                 desk.wake();

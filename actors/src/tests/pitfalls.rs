@@ -185,12 +185,12 @@ impl Handler<Enqueue> for OneHandler {
 
     fn handle(&mut self, Enqueue(call): Enqueue, ctx: &mut Context<Self>) -> Self::Result {
         self.taken.fetch_add(1, Ordering::SeqCst);
-        // The mailbox stands still for as long as the gate is closed.
+        // The mailbox stands still for as long as the gate is closed, and so do the answers.
         let gate = Arc::clone(&self.gate);
-        actix::fut::wrap_future::<_, Self>(async move { gate.pass().await });
-        let wait = Arc::clone(&self.gate);
-        ctx.wait(actix::fut::wrap_future(async move { wait.pass().await }));
+        ctx.wait(actix::fut::wrap_future(async move { gate.pass().await }));
+        let gate = Arc::clone(&self.gate);
         async move {
+            gate.pass().await;
             let spec = callboard_tasks::resolve(call, callboard_tasks::Timestamp::now())?;
             let job = callboard_tasks::Job::new(Arc::new(spec));
             Ok(Snapshot { backend: "own".into(), job, duplicate: false })
@@ -264,10 +264,7 @@ async fn a4_a_full_inbox_refuses_at_once_or_after_a_wait() {
         tokio::spawn(async move { board.enqueue(say::with(line)).await })
     };
     let taken = [enqueue("a"), enqueue("b")];
-    until_async("both are taken", async || {
-        board.try_enqueue_any(say::with("c").erase()).now_or_never().is_some()
-    })
-    .await;
+    until("both are taken", || desk(&board).inbox_permits.available_permits() == 0).await;
     let full = board.try_enqueue_any(say::with("c").erase()).await;
     assert!(matches!(full, Err(Error::Full { ref alias }) if alias == "default"), "{full:?}");
 
@@ -302,9 +299,7 @@ async fn a4_who_leaves_while_waiting_for_room_leaves_nothing_behind() {
     let store = SlowStore::new(Clock::system());
     let backend = Backend::store(Arc::clone(&store) as _).inbox(1).concurrency(4).workers(1);
     let board = start(tasks![double], &Arc::default(), backend).await;
-    let claims = store.claim.asked();
     end(board.enqueue(double::with(0)).await.unwrap()).await;
-    let _ = claims;
     store.enqueue.gate.close();
     let first = tokio::spawn({
         let board = board.clone();
@@ -344,7 +339,7 @@ async fn a4_what_a_custom_backend_has_no_room_for_never_reaches_it() {
     });
     until("the first one holds the mailbox", || taken.load(Ordering::SeqCst) == 1).await;
     for n in 0..5 {
-        let refused = board.try_enqueue_any(double::with(n).erase()).await;
+        let refused = within(5, board.try_enqueue_any(double::with(n).erase())).await;
         assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
     }
     gate.open();
@@ -365,7 +360,7 @@ async fn a4_a_caller_who_leaves_a_custom_backend_makes_no_room() {
         drop(leaves);
     }
     until("the first one holds the mailbox", || taken.load(Ordering::SeqCst) == 1).await;
-    let refused = board.try_enqueue_any(double::with(3).erase()).await;
+    let refused = within(5, board.try_enqueue_any(double::with(3).erase())).await;
     assert!(matches!(refused, Err(Error::Full { .. })), "{refused:?}");
     gate.open();
     within(5, board.enqueue(double::with(4))).await.unwrap();

@@ -62,7 +62,7 @@ fn by_name(task: &TaskDefinition, checks: &[CheckArgument], args: &str) -> Resul
         let mut values = given.values(n, name);
         match values.next() {
             None if *required => {
-                problems.push(Problem::new(format!("#/args/{name}"), format!("is missing; it is a {type_name}")));
+                problems.push(Problem::new(format!("#/args/{name}"), format!("is missing; its type is {type_name}")));
             }
             None => {}
             Some(_) if values.next().is_some() => {

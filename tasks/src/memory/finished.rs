@@ -1,10 +1,11 @@
 //! Jobs that have ended, in the order of their ends, and the ids of those that were removed since.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::spread::Spread;
 use super::{MemoryOptions, later};
 use crate::{Job, JobId, Phase};
 
@@ -12,8 +13,7 @@ pub(super) struct Finished {
     options: MemoryOptions,
     successful: Ends,
     failed: Ends,
-    /// In the order of their removal, and to be found.
-    pruned: (VecDeque<JobId>, BTreeSet<JobId>),
+    pruned: Remembered,
 }
 
 /// Jobs by the time of their end. Time never runs backwards in a store, so each one is added at the back; one that
@@ -64,12 +64,33 @@ impl Ends {
     }
 }
 
-impl Finished {
-    /// So many ids of removed jobs are remembered, the newest ones.
-    const REMEMBERED: usize = 100_000;
+/// Ids, so many at least of those that came last. The older half goes all at once, which costs less than to let
+/// each one go in its turn.
+#[derive(Default)]
+struct Remembered {
+    newer: HashSet<JobId, Spread>,
+    older: HashSet<JobId, Spread>,
+}
 
+impl Remembered {
+    const AT_LEAST: usize = 100_000;
+
+    fn add(&mut self, id: JobId) {
+        if self.newer.len() == Self::AT_LEAST {
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
+        }
+        self.newer.insert(id);
+    }
+
+    fn contains(&self, id: JobId) -> bool {
+        self.newer.contains(&id) || self.older.contains(&id)
+    }
+}
+
+impl Finished {
     pub(super) fn new(options: MemoryOptions) -> Self {
-        Self { options, successful: Ends::default(), failed: Ends::default(), pruned: Default::default() }
+        Self { options, successful: Ends::default(), failed: Ends::default(), pruned: Remembered::default() }
     }
 
     pub(super) fn add(&mut self, job: &Job) {
@@ -104,19 +125,11 @@ impl Finished {
     }
 
     pub(super) fn remember(&mut self, id: JobId) {
-        let (order, ids) = &mut self.pruned;
-        if ids.insert(id) {
-            order.push_back(id);
-        }
-        if order.len() > Self::REMEMBERED
-            && let Some(oldest) = order.pop_front()
-        {
-            ids.remove(&oldest);
-        }
+        self.pruned.add(id);
     }
 
     pub(super) fn was_pruned(&self, id: JobId) -> bool {
-        self.pruned.1.contains(&id)
+        self.pruned.contains(id)
     }
 }
 

@@ -104,21 +104,27 @@ impl Jobs {
     }
 
     /// Removes a job and, if it had ended, remembers that there was one.
-    pub(super) fn forget(&mut self, id: JobId) {
-        if self.remove(id).is_some_and(|job| job.state.phase.is_finished()) {
+    pub(super) fn forget(&mut self, id: JobId) -> Option<Box<Job>> {
+        let job = self.remove(id)?;
+        if job.state.phase.is_finished() {
             self.orders.finished.remember(id);
         }
+        Some(job)
     }
 
     pub(super) fn was_pruned(&self, id: JobId) -> bool {
         self.orders.finished.was_pruned(id)
     }
 
-    /// Removes the oldest finished jobs that are too many.
-    pub(super) fn evict(&mut self) {
-        while let Some(id) = self.orders.finished.one_too_many() {
-            self.forget(id);
+    /// Removes the oldest finished jobs that are too many. They are best dropped outside the lock: they were not
+    /// touched for so long that each is slow to reach.
+    #[expect(clippy::vec_box, reason = "they stay where they are until they are dropped")]
+    pub(super) fn evict(&mut self) -> Vec<Box<Job>> {
+        let mut evicted = Vec::new();
+        while let Some(job) = self.orders.finished.one_too_many().and_then(|id| self.forget(id)) {
+            evicted.push(job);
         }
+        evicted
     }
 
     /// Removes finished jobs that are too old, and empty queues and tasks with them.

@@ -8,6 +8,7 @@ mod claim;
 mod finished;
 mod jobs;
 mod queue;
+mod spread;
 mod workers;
 
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ impl Default for MemoryOptions {
 /// Keeps jobs in memory: for work that may die with the process.
 ///
 /// An id that is asked for after its job was removed is [`Lookup::Pruned`] as long as it is among the last 100,000
-/// that were removed, and [`Lookup::Unknown`] from then on.
+/// that were removed, and at some time after that [`Lookup::Unknown`].
 pub struct MemoryStore {
     clock: Clock,
     state: Mutex<State>,
@@ -191,7 +192,9 @@ impl Store for MemoryStore {
     fn finish(&self, outcomes: Vec<Outcome>) -> BoxFuture<'_, Result<Vec<Fate>, StoreError>> {
         let (mut state, now) = self.lock();
         let fates = outcomes.into_iter().map(|outcome| state.finish(outcome, now)).collect();
-        state.jobs.evict();
+        let evicted = state.jobs.evict();
+        drop(state);
+        drop(evicted);
         Box::pin(ready(fates))
     }
 

@@ -34,13 +34,13 @@ fn an_invalid_call_names_the_task_and_every_field_with_its_problem() {
     let wrong = InvalidTask {
         task: "mail.send".into(),
         problems: vec![
-            Problem::new("#/args/to/0", "is missing; it is a String"),
+            Problem::new("#/args/to/0", "is missing; its type is String"),
             Problem::new("#/priority", "is 101; give a whole number between -100 and 100"),
         ],
     };
     assert_eq!(
         wrong.to_string(),
-        r#"task "mail.send" cannot be enqueued: args.to.0 is missing; it is a String; priority is 101; give a whole number between -100 and 100"#
+        r#"task "mail.send" cannot be enqueued: args.to.0 is missing; its type is String; priority is 101; give a whole number between -100 and 100"#
     );
     assert_eq!(Error::from(wrong.clone()).to_string(), wrong.to_string());
 }

@@ -128,8 +128,8 @@ fn arguments_that_do_not_fit_are_refused_when_the_call_is_made() {
         }
         other => panic!("{other:?}"),
     };
-    assert_eq!(problems("[1]"), "args.b is missing; it is a i64");
-    assert_eq!(problems("{}"), "args.a is missing; it is a i64; args.b is missing; it is a i64");
+    assert_eq!(problems("[1]"), "args.b is missing; its type is i64");
+    assert_eq!(problems("{}"), "args.a is missing; its type is i64; args.b is missing; its type is i64");
     assert_eq!(problems("[1, 2, 3]"), "args has 3 values; the parameters of callboard_tasks.add are a: i64, b: i64");
     assert_eq!(
         problems(r#"{"a": 1, "b": 2, "context": 3}"#),

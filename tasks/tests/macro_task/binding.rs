@@ -98,7 +98,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     assert_eq!(
         problems(order::definition(), args),
         [
-            ("#/args/customer".into(), "is missing; it is a String".into()),
+            ("#/args/customer".into(), "is missing; its type is String".into()),
             ("#/args/items/1/price".into(), "invalid value: integer `-1`, expected u32".into()),
             ("#/args/days".into(), "invalid type: string \"two\", expected u32".into()),
             ("#/args/colour".into(), format!("is not a parameter; {parameters}")),
