@@ -15,6 +15,10 @@ use callboard::{Backend, Callboard, Data, Phase, task};
 
 const PRODUCERS: usize = 64;
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[task]
 async fn nothing(n: u64) -> u64 {
     n

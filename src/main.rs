@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use callboard::Callboard;
 use callboard::cli::Program;
 
+/// A job is made on one thread and dropped on another, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let board = Callboard::builder().memory().tasks(demo::always());
     Program::new(board).demo(|board| board.tasks(demo::demo())).main()

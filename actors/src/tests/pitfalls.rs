@@ -59,6 +59,7 @@ async fn end<T: TaskOutput>(result: TaskResult<T>) -> TaskResult<T> {
 /// Makes a worker panic, and waits until it has been started again.
 async fn crash_worker(board: &Callboard, number: usize) {
     let slot = Arc::clone(&desk(board).slots[number]);
+    until("the worker is there", || slot.live.is_alive()).await;
     let before = slot.live.restarts();
     slot.live.with(|worker| worker.do_send(CrashWorker));
     until("the worker is started again", || slot.live.restarts() > before && slot.live.is_alive()).await;
@@ -522,6 +523,7 @@ async fn a10_work_that_was_told_to_a_dead_worker_is_done_by_its_successor() {
     let board = start(tasks![double], &Arc::default(), Backend::memory().workers(1)).await;
     let slot = Arc::clone(&desk(&board).slots[0]);
     for n in 0..15 {
+        until("it is there", || slot.live.is_alive()).await;
         let before = slot.live.restarts();
         slot.live.with(|worker| worker.do_send(CrashWorker));
         // Dead or about to die: it has been told of this one.

@@ -3,5 +3,8 @@
 //! A comment such as `// Django 59` names the case of Django's contract that a test proves.
 #![allow(clippy::unwrap_used)]
 
+mod dummy;
+mod events;
+mod immediate;
 mod queue;
 mod support;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test binary uses all of it")]
 
 pub(crate) mod gate;
+pub(crate) mod logs;
 pub(crate) mod probe;
 pub(crate) mod slow_store;
 
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use callboard_tasks::Timestamp;
 
+#[allow(unused_imports, reason = "not every test binary uses all of it")]
 pub(crate) use gate::Gate;
 pub(crate) use probe::Probe;
 pub(crate) use slow_store::SlowStore;
