@@ -171,6 +171,7 @@ impl Builder {
         gates.sort_by_key(|gate| (gate.info().alias != "default", gate.info().alias.clone()));
         let inner = Inner { hub: Arc::clone(&hub), gates, dummies, receptions: Default::default(), grace: self.grace };
         let board = Callboard(Arc::new(inner));
+        board.warn_of_tasks_without_a_place();
         hub.introduce(&board);
         for queue in queues {
             queue.start().await?;

@@ -1,12 +1,14 @@
 //! Sends events to whoever subscribed. A receiver that is slow, full, dead or panics never harms a job.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use actix::{Message, Recipient};
 use actix_rt::ArbiterHandle;
 use callboard_tasks::{Event, EventKind, TaskResult};
+use futures::future::{BoxFuture, FutureExt};
 use parking_lot::RwLock;
 use tokio::sync::mpsc;
 use tracing::warn;
@@ -55,7 +57,34 @@ pub(crate) struct Events {
 
 struct Subscriber {
     kind: EventKind,
-    queue: mpsc::Sender<TaskResult>,
+    /// Which actor it is.
+    receiver: u64,
+    way: Arc<dyn Deliver>,
+    /// Shared by all that one actor has subscribed to, so that it hears things in the order in which they happened.
+    queue: mpsc::Sender<Parcel>,
+}
+
+/// An event on its way.
+type Parcel = (Arc<dyn Deliver>, TaskResult);
+
+/// The way to a receiver of one kind of events.
+trait Deliver: Send + Sync {
+    /// Delivers an event, and waits until it was heard. Whether the receiver is still there.
+    fn deliver(&self, event: TaskResult) -> BoxFuture<'_, bool>;
+}
+
+impl<M: EventMessage> Deliver for Recipient<M> {
+    fn deliver(&self, event: TaskResult) -> BoxFuture<'_, bool> {
+        let heard = self.send(M::of(event));
+        async move { heard.await.is_ok() || self.connected() }.boxed()
+    }
+}
+
+/// The actor behind a recipient: its recipients for all messages hash alike.
+fn receiver_of<M: EventMessage>(recipient: &Recipient<M>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    recipient.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl fmt::Debug for Subscriber {
@@ -67,16 +96,11 @@ impl fmt::Debug for Subscriber {
 impl Events {
     /// Forwards events to `recipient` from now on, until it is gone. `home` is where the forwarding runs.
     pub(crate) fn subscribe<M: EventMessage>(&self, recipient: Recipient<M>, home: &ArbiterHandle) {
-        let (queue, mut events) = mpsc::channel::<TaskResult>(WAITING);
-        home.spawn(async move {
-            while let Some(event) = events.recv().await {
-                // Awaiting each one lets a small mailbox slow this queue down instead of losing events.
-                if recipient.send(M::of(event)).await.is_err() && !recipient.connected() {
-                    break;
-                }
-            }
-        });
-        self.subscribers.write().push(Subscriber { kind: M::KIND, queue });
+        let receiver = receiver_of(&recipient);
+        let mut subscribers = self.subscribers.write();
+        let known = subscribers.iter().find(|known| known.receiver == receiver && !known.queue.is_closed());
+        let queue = known.map_or_else(|| forward(home), |known| known.queue.clone());
+        subscribers.push(Subscriber { kind: M::KIND, receiver, way: Arc::new(recipient), queue });
         self.wanted[M::KIND as usize].store(true, Ordering::Release);
     }
 
@@ -89,7 +113,7 @@ impl Events {
     pub(crate) fn send(&self, event: &Event, result: &TaskResult) {
         let mut gone = false;
         for subscriber in self.subscribers.read().iter().filter(|s| s.kind == event.kind) {
-            match subscriber.queue.try_send(result.clone()) {
+            match subscriber.queue.try_send((Arc::clone(&subscriber.way), result.clone())) {
                 Ok(()) => {}
                 Err(mpsc::error::TrySendError::Closed(_)) => gone = true,
                 Err(mpsc::error::TrySendError::Full(_)) => {
@@ -120,4 +144,18 @@ impl Events {
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+}
+
+/// Starts to forward what is put into a queue, one after the other, until its receiver is gone.
+fn forward(home: &ArbiterHandle) -> mpsc::Sender<Parcel> {
+    let (queue, mut events) = mpsc::channel::<Parcel>(WAITING);
+    home.spawn(async move {
+        while let Some((way, event)) = events.recv().await {
+            // Awaiting each one lets a small mailbox slow this queue down instead of losing events.
+            if !way.deliver(event).await {
+                break;
+            }
+        }
+    });
+    queue
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 use actix::{Handler, Message, Recipient};
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, Call, Change, Clock, Control, DataMap, Error, Event, EventKind, Filter, InvalidTask,
-    JobId, Json, Page, Problem, Progress, Published, Registry, Snapshot, Stats, Status, Task, TaskOutput, TaskResult,
+    JobId, Json, Page, Phase, Problem, Progress, Published, Registry, Snapshot, Stats, Status, Task, TaskOutput, TaskResult,
     WaitError, WaitFor, near_names, validate,
 };
 use futures::future::{BoxFuture, Either, FutureExt, select};
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use crate::door::{Gate, Room};
 use crate::dummy::Dummy;
@@ -355,6 +355,22 @@ impl Callboard {
         Blocking::new(self.clone())
     }
 
+    /// Tells of tasks whose own queue or backend is not there: each of their calls will be refused unless it names
+    /// another. No error, because calls may.
+    pub(crate) fn warn_of_tasks_without_a_place(&self) {
+        for task in self.registry().iter() {
+            let options = &task.options;
+            match self.0.gate(options.backend) {
+                Err(_) => warn!(target: "callboard", task = task.name, backend = options.backend,
+                    "the task's own backend is not configured"),
+                Ok(gate) if !gate.info().queues.allow(options.queue) => warn!(target: "callboard", task = task.name,
+                    backend = options.backend, queue = options.queue,
+                    "the backend does not have the task's own queue; add it to the queues of the backend"),
+                Ok(_) => {}
+            }
+        }
+    }
+
     /// The clock of the board.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -588,6 +604,22 @@ impl Hub {
     }
 }
 
+/// Whether anybody reads the line of an event: through `tracing`, or through `log`, of which `event_enabled!` knows
+/// nothing. A job in that status is then worth a snapshot.
+pub(crate) fn is_logged(kind: EventKind, status: Status) -> bool {
+    macro_rules! is_read {
+        ($tracing:ident, $log:ident) => {
+            tracing::event_enabled!(target: "callboard::tasks", tracing::Level::$tracing)
+                || log::log_enabled!(target: "callboard::tasks", log::Level::$log)
+        };
+    }
+    match (kind, status) {
+        (EventKind::Enqueued, _) => is_read!(DEBUG, Debug),
+        (EventKind::Finished, Status::Failed) => is_read!(ERROR, Error),
+        (EventKind::Started | EventKind::Finished, _) => is_read!(INFO, Info),
+    }
+}
+
 /// Django's log lines: enqueued at DEBUG, started and finished at INFO, failed at ERROR.
 fn log_event(kind: EventKind, snapshot: &Snapshot) {
     let (job, spec) = (&snapshot.job, &snapshot.job.spec);
@@ -596,6 +628,11 @@ fn log_event(kind: EventKind, snapshot: &Snapshot) {
             backend = %snapshot.backend, "task enqueued"),
         EventKind::Started => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
             state = %job.status(), "task started"),
+        // What somebody wanted is no error.
+        EventKind::Finished if job.state.phase == Phase::Cancelled => {
+            info!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
+                phase = %job.state.phase, "task finished");
+        }
         EventKind::Finished if job.status() == Status::Failed => {
             let last = job.state.errors().last();
             error!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),

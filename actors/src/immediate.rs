@@ -1,19 +1,21 @@
 //! The immediate backend: runs each call while its enqueuer waits, on a thread of its own.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::ArbiterHandle;
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, CancelReason, Cancellation, Ending, Error, EventKind, Failure, FailureKind, Job, Json,
     Move, Run, Snapshot, Supports, TaskContext, WorkerId, resolve,
 };
 use futures::future::{BoxFuture, FutureExt, LocalBoxFuture, poll_fn};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::door::{Entry, Gate, Room, plain_health};
-use crate::handle::Hub;
+use crate::handle::{Hub, ShutdownReport};
 use crate::health::BackendHealth;
 use crate::panics::{contain, drop_contained};
 use crate::queue::{Facts, ending};
@@ -25,6 +27,46 @@ pub(crate) struct ImmediateGate {
     worker: WorkerId,
     hub: Arc<Hub>,
     home: Arc<Home>,
+    under_way: Arc<UnderWay>,
+}
+
+/// The calls under way, for a shutdown that lets them end.
+#[derive(Debug, Default)]
+struct UnderWay {
+    calls: AtomicUsize,
+    ended: AtomicUsize,
+    none_left: Notify,
+}
+
+/// Calls are under way as long as anybody holds this.
+#[derive(Debug)]
+struct Going(Arc<UnderWay>);
+
+impl UnderWay {
+    fn begin(self: &Arc<Self>) -> Arc<Going> {
+        self.calls.fetch_add(1, Ordering::AcqRel);
+        Arc::new(Going(Arc::clone(self)))
+    }
+
+    async fn until_none(&self) {
+        loop {
+            let mut none_left = std::pin::pin!(self.none_left.notified());
+            // Registered before the look, so that an end in between is not missed.
+            none_left.as_mut().enable();
+            if self.calls.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            none_left.await;
+        }
+    }
+}
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        if self.0.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.none_left.notify_waiters();
+        }
+    }
 }
 
 /// The thread that attempts run on; started with the first call, so that a board which never uses it has none.
@@ -32,7 +74,7 @@ pub(crate) struct ImmediateGate {
 struct Home(Mutex<Option<ArbiterHandle>>);
 
 impl Home {
-    async fn get(&self, hub: &Hub) -> Option<ArbiterHandle> {
+    async fn get(&self, hub: &Arc<Hub>) -> Option<ArbiterHandle> {
         // An arbiter that has ended (a task can end the one that it is on) takes no work, and says so only when asked.
         let alive = |home: &ArbiterHandle| home.spawn_fn(|| {});
         if let Some(home) = self.0.lock().clone().filter(alive) {
@@ -40,8 +82,9 @@ impl Home {
         }
         // An arbiter belongs to the system of the thread that makes it, and that must be the board's own.
         let (tell, told) = oneshot::channel();
+        let board = Arc::clone(hub);
         hub.threads.coordination.spawn_fn(move || {
-            let _ = tell.send(Arbiter::new().handle());
+            let _ = tell.send(board.threads.another());
         });
         let fresh = told.await.ok()?;
         let mut home = self.0.lock();
@@ -62,7 +105,7 @@ impl ImmediateGate {
     pub(crate) fn new(info: BackendInfo, hub: Arc<Hub>) -> Self {
         let alias = info.alias.as_str().into();
         let worker = WorkerId::new(hub.clock.now());
-        Self { info, alias, worker, hub, home: Arc::default() }
+        Self { info, alias, worker, hub, home: Arc::default(), under_way: Arc::default() }
     }
 }
 
@@ -84,6 +127,8 @@ impl Gate for ImmediateGate {
         };
         let (hub, home, alias, worker) =
             (Arc::clone(&self.hub), Arc::clone(&self.home), Arc::clone(&self.alias), self.worker);
+        // Held by the caller and by each attempt: one who leaves takes no attempt along.
+        let going = self.under_way.begin();
         Entry::Later(
             async move {
                 let no_answer = || Error::NoAnswer { alias: alias.to_string() };
@@ -92,7 +137,8 @@ impl Gate for ImmediateGate {
                 for spec in specs {
                     let (tell, told) = oneshot::channel();
                     let snapshot = Snapshot { backend: Arc::clone(&alias), job: Job::new(spec), duplicate: false };
-                    let call = OneCall { hub: Arc::clone(&hub), worker, snapshot, cancellation: Arc::default() };
+                    let (hub, going) = (Arc::clone(&hub), Arc::clone(&going));
+                    let call = OneCall { hub, worker, snapshot, cancellation: Arc::default(), going };
                     // The future is made on its thread, because a task's future may not travel.
                     thread.spawn_fn(move || {
                         actix_rt::spawn(async move {
@@ -107,6 +153,17 @@ impl Gate for ImmediateGate {
         )
     }
 
+    fn drain(&self, grace: Duration) -> BoxFuture<'_, ShutdownReport> {
+        async move {
+            let under_way = &self.under_way;
+            let before = under_way.ended.load(Ordering::Acquire);
+            self.hub.within(grace, under_way.until_none()).await;
+            let finished = under_way.ended.load(Ordering::Acquire) - before;
+            ShutdownReport { finished, handed_back: 0, abandoned: under_way.calls.load(Ordering::Acquire) }
+        }
+        .boxed()
+    }
+
     fn health(&self) -> BoxFuture<'_, BackendHealth> {
         async { plain_health(&self.info, "immediate") }.boxed()
     }
@@ -118,6 +175,7 @@ struct OneCall {
     worker: WorkerId,
     snapshot: Snapshot,
     cancellation: Arc<Cancellation>,
+    going: Arc<Going>,
 }
 
 impl OneCall {
@@ -127,6 +185,7 @@ impl OneCall {
         self.hub.announce(EventKind::Started, &self.snapshot);
         let result = self.attempt().await;
         self.finish(result);
+        self.going.0.ended.fetch_add(1, Ordering::AcqRel);
         self.hub.announce(EventKind::Finished, &self.snapshot);
         self.snapshot
     }

@@ -10,8 +10,11 @@ use actix_rt::ArbiterHandle;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
 
-/// How many sync functions run at once.
+/// How many sync functions of one queue backend run at once.
 pub(crate) const BLOCKING_THREADS: usize = 32;
+
+/// How many threads the pool has at most, for all backends: the bound of one must not be felt by another.
+const MOST_THREADS: usize = 16 * BLOCKING_THREADS;
 
 /// The threads that every board has; workers have one each besides.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ impl Threads {
     /// Starts them.
     pub(crate) fn start() -> io::Result<Self> {
         let blocking = tokio::runtime::Builder::new_current_thread()
-            .max_blocking_threads(BLOCKING_THREADS)
+            .max_blocking_threads(MOST_THREADS)
             .thread_name("callboard-blocking")
             .thread_keep_alive(Duration::from_secs(10))
             .build()?;
@@ -76,6 +79,16 @@ impl Threads {
             work();
         });
         Timer(task.abort_handle())
+    }
+
+    /// A new thread with an arbiter, to be made on the coordination thread so that it belongs to the board's system.
+    pub(crate) fn another(&self) -> ArbiterHandle {
+        let arbiter = Arbiter::new().handle();
+        if self.are_stopping() {
+            // The system stops those that it knew when it was told to; this one may be too late for that.
+            arbiter.stop();
+        }
+        arbiter
     }
 
     /// Whether they have been told to stop.

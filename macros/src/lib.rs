@@ -87,6 +87,9 @@ use quote::quote;
 /// An `async` function runs on a worker's own thread, and its future need not be `Send`; any other function runs
 /// on a bounded pool of threads on which it may block.
 ///
+/// `Stop` is no `Error`, so it cannot be a variant of an error type of your own; return `Result<T, Stop>` instead, and
+/// `?` makes a `Stop` of every error, yours included.
+///
 /// # What cannot be a task
 ///
 /// Methods and other associated functions, generic functions, `const`, `unsafe` and `extern` functions, arguments that

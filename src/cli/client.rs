@@ -5,9 +5,11 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::blocking::{Client as Http, RequestBuilder};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER, USER_AGENT,
+};
 use reqwest::redirect::Policy;
-use reqwest::{Method, Url};
+use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -55,8 +57,17 @@ impl Client {
     }
 
     /// Asks for what is at that path.
-    pub(super) fn get(&self, path: &[&str], query: &[(&str, String)], wait: Duration) -> Result<Answer, Error> {
-        self.send(self.request(Method::GET, path, query, wait))
+    pub(super) fn get(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Error> {
+        self.send(self.request(Method::GET, path, query, Duration::ZERO))
+    }
+
+    /// Asks for what is at that path as soon as it has another version, for at most so many seconds; `None` if it
+    /// has not changed by then.
+    pub(super) fn get_newer(&self, path: &[&str], version: u64, seconds: u64) -> Result<Option<Answer>, Error> {
+        let wait = [("wait", seconds.to_string())];
+        let request = self.request(Method::GET, path, &wait, Duration::from_secs(seconds));
+        let answer = self.send(request.header(IF_NONE_MATCH, format!("\"{version}\"")))?;
+        Ok(Some(answer).filter(|answer| !answer.text.is_empty()))
     }
 
     /// Sends JSON to that path, or nothing.
@@ -92,9 +103,10 @@ impl Client {
         };
         let response = request.send().map_err(failed)?;
         let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let text = response.text().map_err(failed)?;
-        if status.is_success() {
-            return Ok(Answer { text, url });
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(Answer { text, retry_after, url });
         }
         match serde_json::from_str::<Refusal>(&text) {
             Ok(refusal) => Err(Error::Refused(Box::new(Refusal { text, ..refusal }))),
@@ -134,8 +146,10 @@ fn headers(token: Option<&str>) -> Result<HeaderMap, Error> {
 /// What the server answered when all was well.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// The body.
+    /// The body; empty only if the client has it already.
     pub(super) text: String,
+    /// In how many seconds it is worth asking again, if the server says so.
+    pub(super) retry_after: Option<u64>,
     url: String,
 }
 
@@ -178,15 +192,18 @@ struct FieldError {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let slug = self.kind.rsplit('/').next().unwrap_or(&self.kind);
-        write!(f, "{} ({slug})", self.detail.as_deref().unwrap_or(&self.title))?;
-        for FieldError { pointer, detail } in &self.errors {
+        let summary = self.detail.as_deref().unwrap_or(&self.title);
+        write!(f, "{summary} ({slug})")?;
+        // Of a single field the summary may have said all: `queue "x" is not ..`, at `#/queue`.
+        for FieldError { pointer, detail } in self.errors.iter().filter(|field| !summary.ends_with(&field.detail)) {
             write!(f, "\n  {pointer} {detail}")?;
         }
         // A detail for people says it already.
         if !self.did_you_mean.is_empty() && !self.detail.as_ref().is_some_and(|text| text.contains("did you mean")) {
             write!(f, "\n  did you mean {}?", self.did_you_mean.join(", or "))?;
         }
-        if matches!(self.status, 401 | 403) {
+        // A token that was given and does not allow this (403) is not missing: the detail names the scope.
+        if self.status == 401 {
             f.write_str("\n  give a token with --token or CALLBOARD_TOKEN")?;
         }
         match &self.request_id {

@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use super::Server;
 use super::durations::{pause, seconds, time};
 use super::error::Error;
-use super::jobs::{code, line, until_finished};
+use super::jobs::{code, line};
 use super::view::TaskView;
+use super::watch::until_finished;
 
 /// Enqueue a call of a task
 #[derive(Debug, Args)]
@@ -83,7 +84,7 @@ impl Enqueue {
             })?;
             return Ok(ExitCode::SUCCESS);
         };
-        let (answer, task) = if task.is_finished { (answer, task) } else { until_finished(&client, task.id, timeout)? };
+        let (answer, task) = until_finished(&client, answer, timeout)?;
         self.server.print(&answer, || line(&task))?;
         Ok(code(&task))
     }

@@ -1,20 +1,17 @@
-//! `wait` and `cancel`: what is done with one task.
+//! `wait`, `cancel` and `retry`: what is done with one task.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use callboard_tasks::JobId;
 use clap::Args;
 
 use super::Server;
-use super::client::{Answer, Client};
 use super::durations::{seconds, took};
 use super::error::Error;
 use super::output::{phase, plain};
 use super::view::TaskView;
-
-/// The longest that the server is asked to wait at once.
-const WAIT: Duration = Duration::from_secs(25);
+use super::watch::until_finished;
 
 /// Wait until a task has finished; leaves with 0 if it succeeded, else with 1
 #[derive(Debug, Args)]
@@ -31,7 +28,9 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) fn run(&self, program: &str) -> Result<ExitCode, Error> {
-        let (answer, task) = until_finished(&self.server.client(program)?, self.id, self.timeout)?;
+        let client = self.server.client(program)?;
+        let answer = client.get(&["tasks", &self.id.to_string()], &[])?;
+        let (answer, task) = until_finished(&client, answer, self.timeout)?;
         self.server.print(&answer, || line(&task))?;
         Ok(code(&task))
     }
@@ -59,24 +58,25 @@ impl Cancel {
     }
 }
 
-/// Asks until the task has finished or the time is up; then gives it as it stands.
-pub(super) fn until_finished(
-    client: &Client,
+/// Run a finished task again: it keeps its id, its attempts and its errors
+#[derive(Debug, Args)]
+pub(super) struct Retry {
+    /// The task's id
+    #[arg(value_name = "ID")]
     id: JobId,
-    timeout: Option<Duration>,
-) -> Result<(Answer, TaskView), Error> {
-    let start = Instant::now();
-    let path = ["tasks", &id.to_string()];
-    loop {
-        let left = timeout.map_or(WAIT, |timeout| timeout.saturating_sub(start.elapsed()).min(WAIT));
-        // The server counts in whole seconds; a part of one is waited for as a whole.
-        let wait = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        let query = [("wait", wait.to_string())];
-        let answer = client.get(&path, if wait > 0 { &query } else { &[] }, left)?;
+    #[command(flatten)]
+    pub(super) server: Server,
+}
+
+impl Retry {
+    pub(super) fn run(&self, program: &str) -> Result<ExitCode, Error> {
+        let answer = self.server.client(program)?.post(&["tasks", &self.id.to_string(), "retry"], None)?;
         let task: TaskView = answer.read()?;
-        if task.is_finished || timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
-            return Ok((answer, task));
-        }
+        self.server.print(&answer, || {
+            let attempts = format!("after {} of {} attempts", task.attempts, task.max_attempts);
+            format!("{}  {}  {}  {attempts}\n", task.id, plain(&task.task), phase(&task.phase))
+        })?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -1,7 +1,6 @@
 //! `ls`: tasks as a table, newest first.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use callboard_tasks::{Clock, Phase, Status, Timestamp};
 use clap::Args;
@@ -62,7 +61,7 @@ struct List {
 
 impl Ls {
     pub(super) fn run(&self, program: &str) -> Result<ExitCode, Error> {
-        let answer = self.server.client(program)?.get(&["tasks"], &self.query(), Duration::ZERO)?;
+        let answer = self.server.client(program)?.get(&["tasks"], &self.query())?;
         let list: List = answer.read()?;
         self.server.print(&answer, || page(&list, Clock::system().now()))?;
         Ok(ExitCode::SUCCESS)

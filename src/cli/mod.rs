@@ -20,8 +20,10 @@ mod serve;
 mod show;
 mod signals;
 mod table;
+mod tasks;
 mod token;
 mod view;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -106,6 +108,8 @@ impl Program {
             Verb::Show(options) => options.run(&name),
             Verb::Wait(options) => options.run(&name),
             Verb::Cancel(options) => options.run(&name),
+            Verb::Retry(options) => options.run(&name),
+            Verb::Tasks(options) => options.run(&name),
             Verb::Token(options) => options.run(),
         }
     }
@@ -138,6 +142,8 @@ enum Verb {
     Show(show::Show),
     Wait(jobs::Wait),
     Cancel(jobs::Cancel),
+    Retry(jobs::Retry),
+    Tasks(tasks::Tasks),
     Token(token::TokenVerb),
 }
 
@@ -150,6 +156,8 @@ impl Verb {
             Self::Show(verb) => verb.server.json,
             Self::Wait(verb) => verb.server.json,
             Self::Cancel(verb) => verb.server.json,
+            Self::Retry(verb) => verb.server.json,
+            Self::Tasks(verb) => verb.server.json,
         }
     }
 }

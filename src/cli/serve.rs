@@ -11,8 +11,9 @@ use super::{Program, output, signals};
 use crate::settings::{self, Settings};
 use crate::system::{self, Started};
 
-/// What is logged unless RUST_LOG says otherwise: not a line for each attempt, which would swamp a busy server.
-const LOG: &str = "info,callboard::tasks=warn,actix_server=warn";
+/// What is logged unless RUST_LOG says otherwise: not a line for each attempt, which would swamp a busy server, and
+/// none for bytes that are no HTTP, with which any client could fill the log.
+const LOG: &str = "info,callboard::tasks=warn,actix_server=warn,actix_http=off";
 
 /// Serve: run tasks, and take calls over HTTP
 #[derive(Debug, Args)]

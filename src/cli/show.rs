@@ -1,6 +1,5 @@
 //! `show`: all about one task.
 
-use std::time::Duration;
 
 use callboard_tasks::{Clock, JobId, Timestamp};
 use clap::Args;
@@ -24,7 +23,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(&self, program: &str) -> Result<std::process::ExitCode, Error> {
         let client = self.server.client(program)?;
-        let answer = client.get(&["tasks", &self.id.to_string()], &[], Duration::ZERO)?;
+        let answer = client.get(&["tasks", &self.id.to_string()], &[])?;
         let task: TaskView = answer.read()?;
         self.server.print(&answer, || page(&task, Clock::system().now()))?;
         Ok(std::process::ExitCode::SUCCESS)

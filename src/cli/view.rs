@@ -36,6 +36,7 @@ pub(super) struct TaskView {
     #[serde(default)]
     pub(super) tags: Vec<String>,
     pub(super) metadata: Option<Box<RawValue>>,
+    pub(super) version: u64,
     #[serde(default)]
     pub(super) deduplicated: bool,
 }

@@ -70,6 +70,9 @@ impl RunAfter {
             Self::Text(text) => match (text.parse::<Timestamp>(), read_duration(text)) {
                 (Ok(at), _) => at,
                 (_, Ok(pause)) => later(pause)?,
+                (Err(problem), _) if looks_like_a_time(text) => {
+                    return Err(format!("{text:?} is no time that can be kept ({problem}); write \"2026-11-22T10:00:00Z\""));
+                }
                 (_, Err(NotDuration::Form)) => {
                     return Err(format!(
                         "{text:?} is not a time with its zone (\"2026-11-22T10:00:00Z\") or a pause (\"5m\")"
@@ -87,6 +90,13 @@ fn up_to_micros(at: Timestamp) -> Timestamp {
     let beyond = at.subsec_nanosecond().rem_euclid(1_000);
     let up = at.checked_add(jiff::SignedDuration::from_nanos(i64::from((1_000 - beyond) % 1_000)));
     up.unwrap_or_else(|_| at - jiff::SignedDuration::from_nanos(i64::from(beyond)))
+}
+
+/// Whether somebody meant a time with its zone by this text: `2026-…Z`.
+fn looks_like_a_time(text: &str) -> bool {
+    let date = text.trim().as_bytes();
+    let zoned = text.trim_end().ends_with(['Z', 'z']) || text.contains('+');
+    date.len() > 10 && date[..4].iter().all(u8::is_ascii_digit) && date[4] == b'-' && zoned
 }
 
 /// Reads a duration such as `"250ms"`, `"30s"`, `"1h30m"` or `"7d"`: whole numbers, each with its unit

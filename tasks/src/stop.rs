@@ -36,7 +36,10 @@ impl Stop {
         Self(Failure::new(FailureKind::RetryIn(pause), error))
     }
 
-    /// Does not fail: runs again after `pause`, and the attempt does not count.
+    /// Does not fail: runs again after `pause`, and the attempt does not count, so
+    /// [`TaskContext::attempt`](crate::TaskContext::attempt) is the same in the next run;
+    /// [`TaskContext::run`](crate::TaskContext::run) grows with each. An immediate backend, which cannot run
+    /// anything later, ends the job as failed.
     #[must_use]
     pub fn snooze(pause: Duration) -> Self {
         Self(Failure {

@@ -141,10 +141,44 @@ fn a_second_signal_ends_the_process_at_once() {
     server.until_phase(&id, "running");
     server.signal("TERM");
     wait_until("the server drains", || server.stderr().contains("draining").then_some(()));
+    let first = Instant::now();
+    // Sooner than a second after the first one it would be an echo.
+    wait_until("a second has passed", || (first.elapsed() > Duration::from_millis(1_200)).then_some(()));
     let before = Instant::now();
     server.signal("TERM");
     assert_eq!(server.wait().code(), Some(1), "{}", server.stderr());
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+}
+
+#[test]
+fn a_signal_that_is_sent_twice_at_once_counts_once() {
+    let mut server = Server::start();
+    let id = server.enqueue(&json!({"task": "demo.sleep", "args": [2_000]}));
+    server.until_phase(&id, "running");
+    server.signal("TERM");
+    wait_until("the first is heard", || server.stderr().contains("SIGTERM received").then_some(()));
+    for signal in ["TERM", "INT"] {
+        server.signal(signal);
+    }
+    assert_eq!(server.wait().code(), Some(0), "{}", server.stderr());
+    assert!(server.stderr().contains("finished=1 handed_back=0 abandoned=0"), "{}", server.stderr());
+}
+
+#[test]
+fn what_is_no_http_leaves_no_line_in_the_log() {
+    use std::io::{Read, Write};
+    let server = Server::start();
+    let address = server.url.strip_prefix("http://").unwrap();
+    let mut connection = std::net::TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    connection.write_all(b"\x16\x03\x01 nonsense\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    // What is logged later proves that the log has been read so far.
+    server.enqueue(&json!({"task": "log_message", "args": ["afterwards"]}));
+    wait_until("the message is logged", || server.stderr().contains("Task says: afterwards").then_some(()));
+    assert!(!server.stderr().contains("actix_http"), "{}", server.stderr());
 }
 
 #[test]

@@ -17,3 +17,5 @@ async fn duplicate() {}
 async fn malformed() {}
 
 fn main() {}
+
+// Django 21

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use callboard_tasks::{
-    Board, CancelReason, Cancellation, Failure, JobId, JobSpec, Json, Outcome, Run, TaskContext, Timestamp,
+    Board, CancelReason, Cancellation, Ending, Failure, JobId, JobSpec, Json, Outcome, Run, TaskContext, Timestamp,
 };
 use futures::future::LocalBoxFuture;
 use parking_lot::Mutex;
@@ -104,6 +104,7 @@ impl Attempt {
             now: self.desk.hub.clock.now(),
         };
         let ending = ending(result, facts);
+        log_retry(&ending, facts);
         self.ended = true;
         let outcome = Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending };
         self.desk.ended(outcome, self.running.is_some());
@@ -124,6 +125,15 @@ impl Attempt {
         self.desk.register(&running);
         self.running = Some(Arc::clone(&running));
         running
+    }
+}
+
+/// A failure that is not the last one would show nowhere but in the job's record.
+fn log_retry(ending: &Ending, facts: Facts<'_>) {
+    if let Ending::Retry { at, error } = ending {
+        tracing::warn!(target: "callboard::tasks", id = %facts.spec.id, task = %facts.spec.task,
+            attempt = facts.attempt, max_attempts = facts.max_attempts, class = %error.exception_class,
+            error = %error.message, next = %at, "attempt failed; it will be tried again");
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
-use actix_rt::{Arbiter, ArbiterHandle};
+use actix_rt::ArbiterHandle;
 use callboard_tasks::Timestamp;
 use parking_lot::Mutex;
 use tracing::{error, warn};
@@ -142,13 +142,14 @@ impl QueueBackend {
 
     /// The thread of a worker; a new one if the old one has ended.
     fn home_of(&self, number: usize) -> ArbiterHandle {
+        let threads = &self.desk.hub.threads;
         let mut arbiters = self.family.arbiters.lock();
         while arbiters.len() <= number {
-            arbiters.push(Arbiter::new().handle());
+            arbiters.push(threads.another());
         }
         // An arbiter that has ended takes no work, and says so only when asked.
         if !arbiters[number].spawn_fn(|| {}) {
-            arbiters[number] = Arbiter::new().handle();
+            arbiters[number] = threads.another();
         }
         arbiters[number].clone()
     }

@@ -16,13 +16,14 @@ use callboard_tasks::{
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use super::announce::Unannounced;
 use super::attempt::Running;
 use super::backend::{Family, QueueBackend, Wake};
 use super::dispatch::Pace;
 use super::lease::Lease;
 use super::worker::{Slot, Work};
 use crate::builder::QueueOptions;
-use crate::handle::Hub;
+use crate::handle::{Hub, is_logged};
 use crate::supervise::Live;
 use crate::threads::BLOCKING_THREADS;
 use crate::waiters::Waiters;
@@ -146,6 +147,7 @@ pub(crate) struct Desk {
     cancel_asked: Mutex<HashSet<(JobId, u64)>>,
     any_cancel_asked: AtomicBool,
     progress: Mutex<HashMap<JobId, (u64, Progress)>>,
+    pub(super) unannounced: Unannounced,
 
     pub(crate) inbox: Mutex<Vec<Letter>>,
     pub(crate) inbox_permits: Arc<Semaphore>,
@@ -197,6 +199,7 @@ impl Desk {
             cancel_asked: Mutex::default(),
             any_cancel_asked: AtomicBool::new(false),
             progress: Mutex::default(),
+            unannounced: Unannounced::default(),
             inbox: Mutex::default(),
             inbox_permits: Arc::new(Semaphore::new(options.inbox)),
             outbox: Mutex::default(),
@@ -453,8 +456,7 @@ impl Desk {
 
     /// Whether anybody is to be told of the start of an attempt.
     pub(crate) fn tells_starts(&self) -> bool {
-        let log = tracing::event_enabled!(target: "callboard::tasks", tracing::Level::INFO);
-        log || self.hub.events.wants(EventKind::Started) || self.waiters.any()
+        is_logged(EventKind::Started, Status::Running) || self.hub.events.wants(EventKind::Started) || self.waiters.any()
     }
 
     /// An attempt starts: tells whoever listens.
@@ -500,6 +502,19 @@ impl Desk {
         }
     }
 
+    /// Forgets that a run was asked to stop: it has ended, and that is written.
+    pub(crate) fn forget_cancel(&self, id: JobId, run: u64) {
+        if self.any_cancel_asked.load(Ordering::Acquire) {
+            self.take_cancel(id, run);
+        }
+    }
+
+    /// How many runs were asked to stop that nobody could tell yet.
+    #[cfg(test)]
+    pub(crate) fn cancels_asked(&self) -> usize {
+        self.cancel_asked.lock().len()
+    }
+
     /// Shows that a run is past its timeout and has not ended.
     pub(crate) fn note_overrun(self: &Arc<Self>, id: JobId, run: u64) {
         let desk = Arc::clone(self);
@@ -528,10 +543,11 @@ impl Desk {
     /// An attempt has ended: frees its permit and reports.
     pub(crate) fn ended(&self, outcome: Outcome, registered: bool) {
         if registered {
-            self.attempts.lock().remove(&outcome.id);
-        }
-        if self.any_cancel_asked.load(Ordering::Acquire) {
-            self.take_cancel(outcome.id, outcome.run);
+            let mut attempts = self.attempts.lock();
+            // A later run of the same job may stand there: this one's lease was lost.
+            if attempts.get(&outcome.id).is_some_and(|attempt| attempt.run == outcome.run) {
+                attempts.remove(&outcome.id);
+            }
         }
         let before = self.running.fetch_sub(1, Ordering::AcqRel);
         if before >= self.options.concurrency {
@@ -594,12 +610,8 @@ impl Desk {
 
     /// Whether anybody wants to hear of a job that is now in this phase: only then it is read again.
     pub(crate) fn must_tell(&self, id: JobId, phase: Phase) -> bool {
-        let log = match phase.status() {
-            Status::Successful => tracing::event_enabled!(target: "callboard::tasks", tracing::Level::INFO),
-            Status::Failed => tracing::event_enabled!(target: "callboard::tasks", tracing::Level::ERROR),
-            Status::Ready | Status::Running => false,
-        };
-        let heard = phase.is_finished() && (log || self.hub.events.wants(EventKind::Finished));
+        let (status, wants) = (phase.status(), self.hub.events.wants(EventKind::Finished));
+        let heard = status.is_finished() && (wants || is_logged(EventKind::Finished, status));
         heard || self.waiters.wait_for(id)
     }
 
@@ -608,15 +620,19 @@ impl Desk {
         if ids.is_empty() {
             return;
         }
-        match self.store.get(ids).await {
+        match self.store.get(ids.clone()).await {
             Ok(found) => {
-                for job in found {
-                    if let Lookup::Found(job) = job {
-                        self.waiters.announce(&job);
-                        if job.state.phase.is_finished() {
-                            self.hub.announce(EventKind::Finished, &self.snapshot(job));
-                        }
+                for (id, job) in ids.into_iter().zip(found) {
+                    let Lookup::Found(job) = job else {
+                        // It was not kept; who waits for it finds that out.
+                        self.waiters.dismiss(id);
+                        continue;
+                    };
+                    let snapshot = self.snapshot(job);
+                    if snapshot.job.state.phase.is_finished() {
+                        self.hub.announce(EventKind::Finished, &snapshot);
                     }
+                    self.waiters.announce(&snapshot.job);
                 }
             }
             // Who waits is told by the Keeper's next look; an event is lost, as it may be.

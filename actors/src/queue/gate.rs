@@ -83,6 +83,7 @@ impl Gate for QueueGate {
         let answers: Vec<_> = specs.iter().map(|spec| desk.snapshot(Job::new(Arc::clone(spec)))).collect();
         let unit = Unit { jobs: specs, claim };
         if !desk.store.waits() {
+            desk.expect_enqueued(unit.jobs.iter());
             // The store is memory: asking it here costs less than waking somebody who asks it.
             let answer = desk.store.enqueue(vec![unit]).now_or_never().and_then(|mut answers| answers.pop());
             let answer = answer.unwrap_or_else(|| Err(StoreError::Unavailable("the store did not answer".into())));

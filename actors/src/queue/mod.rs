@@ -3,6 +3,7 @@
 //! [`desk`] is what its threads share; [`backend`] the supervising actor; [`worker`] and [`attempt`] run jobs;
 //! [`heart`] and [`keeper`] keep the lease and the time; [`dispatch`], [`record`] and [`lease`] are the decisions.
 
+mod announce;
 mod attempt;
 mod backend;
 mod desk;

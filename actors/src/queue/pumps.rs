@@ -1,15 +1,18 @@
 //! The three streams between the desk and its store: calls in, outcomes out, claims. Each has one batch under way
 //! at a time; whatever waits meanwhile goes into the next.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use callboard_tasks::{Ask, Claimed, Ending, EventKind, Fate, Job, Outcome, StoreError};
+use callboard_tasks::{Ask, Claimed, Ending, Fate, Outcome, StoreError};
+use futures::future::FutureExt;
 use parking_lot::Mutex;
 use tracing::{error, warn};
 
 use super::desk::{Desk, Letter, Reservation, Turn};
+use crate::panics::drop_contained;
 
 /// The pauses between tries to reach a store that fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -57,7 +60,13 @@ pub(super) async fn take_in(desk: &Arc<Desk>) -> bool {
     }
     let (units, receipts): (Vec<_>, Vec<_>) = letters.into_iter().map(open).unzip();
     let jobs: Vec<_> = units.iter().map(|unit| unit.jobs.clone()).collect();
-    let answers = desk.store.enqueue(units).await;
+    desk.expect_enqueued(jobs.iter().flatten());
+    let count = units.len();
+    let answers = contained(async { Ok(desk.store.enqueue(units).await) }).await;
+    let answers = answers.unwrap_or_else(|problem| {
+        let again = problem.to_string();
+        (0..count).map(|_| Err(StoreError::Unavailable(again.clone().into()))).collect()
+    });
     for ((answer, receipt), jobs) in answers.into_iter().zip(receipts).zip(jobs) {
         let placed = desk.placed(answer, jobs.iter(), receipt.reservation);
         let _ = receipt.reply.send(placed);
@@ -84,13 +93,14 @@ impl Desk {
         jobs: impl Iterator<Item = &'a Arc<callboard_tasks::JobSpec>> + Clone,
         reservation: Option<Reservation>,
     ) -> Result<(), StoreError> {
-        let claimed = answer?.claimed;
-        let log = tracing::event_enabled!(target: "callboard::tasks", tracing::Level::DEBUG);
-        if log || self.hub.events.wants(EventKind::Enqueued) {
-            for spec in jobs.clone() {
-                self.hub.announce(EventKind::Enqueued, &self.snapshot(Job::new(Arc::clone(spec))));
+        let claimed = match answer {
+            Ok(placed) => placed.claimed,
+            Err(problem) => {
+                self.forget_enqueued(jobs);
+                return Err(problem);
             }
-        }
+        };
+        self.announce_enqueued(jobs.clone());
         match reservation {
             Some(reservation) if claimed => {
                 reservation.used();
@@ -119,11 +129,11 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         return false;
     }
     let count = outcomes.len();
-    let ids: Vec<_> = outcomes.iter().map(|outcome| outcome.id).collect();
+    let runs: Vec<_> = outcomes.iter().map(|outcome| (outcome.id, outcome.run)).collect();
     // Only a store outside of the process can fail in passing, so only for one the batch is kept.
     let kept = if desk.store.waits() { outcomes.clone() } else { Vec::new() };
     let retries: Vec<_> = outcomes.iter().filter_map(due_again).collect();
-    let fates = match desk.store.finish(outcomes).await {
+    let fates = match contained(desk.store.finish(outcomes)).await {
         Ok(fates) => fates,
         Err(problem) => {
             if let Some(fates) = try_again(desk, &kept, problem).await {
@@ -141,7 +151,8 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         desk.note_due(at);
     }
     let (mut freed, mut told) = (false, Vec::new());
-    for (id, fate) in ids.into_iter().zip(fates) {
+    for ((id, run), fate) in runs.into_iter().zip(fates) {
+        desk.forget_cancel(id, run);
         if let Fate::Accepted { phase, .. } = fate {
             freed |= !phase.is_finished();
             if desk.must_tell(id, phase) {
@@ -177,7 +188,7 @@ async fn try_again(desk: &Arc<Desk>, outcomes: &[Outcome], mut problem: StoreErr
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LAST_PAUSE);
-        match desk.store.finish(outcomes.to_vec()).await {
+        match contained(desk.store.finish(outcomes.to_vec())).await {
             Ok(fates) => return Some(fates),
             Err(again) => problem = again,
         }
@@ -201,7 +212,7 @@ pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>)
 /// Claims up to `limit` jobs and hands them out. Whether there may be more.
 async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>>) -> bool {
     let ask = Ask { worker: desk.worker_id(), limit, queues: None, after_queue: last_queue.lock().clone() };
-    match desk.store.claim(ask).await {
+    match contained(desk.store.claim(ask)).await {
         Ok(Claimed { jobs, next_due, last_queue: served }) => {
             if served.is_some() {
                 *last_queue.lock() = served;
@@ -213,6 +224,7 @@ async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>
             if full {
                 desk.backlog.store(true, Ordering::Release);
             }
+            desk.announce_enqueued(jobs.iter().map(|job| &job.spec));
             let tell = desk.tells_starts();
             desk.hand_out(jobs.into_iter().map(|job| Turn::claimed(job, tell)), false);
             full
@@ -235,6 +247,14 @@ async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>
             false
         }
     }
+}
+
+/// What a store answers; one that panics has failed, like one that says so.
+async fn contained<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|payload| {
+        drop_contained(payload);
+        Err(StoreError::Unavailable("the store panicked".into()))
+    })
 }
 
 /// An error with its causes, on one line.

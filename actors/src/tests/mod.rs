@@ -3,6 +3,7 @@
 //! What the public API can show is tested beside the crate, in `tests/it`.
 #![allow(clippy::unwrap_used)]
 
+mod desk;
 mod dispatch;
 mod lease;
 mod pitfalls;
@@ -18,6 +19,6 @@ use crate::Callboard;
 use crate::queue::Desk;
 
 /// What the threads of a board's `default` backend share.
-fn desk(board: &Callboard) -> Arc<Desk> {
+fn desk_of(board: &Callboard) -> Arc<Desk> {
     board.0.gate("default").unwrap().desk().expect("it is a queue")
 }

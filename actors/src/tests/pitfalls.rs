@@ -16,7 +16,7 @@ use callboard_tasks::{
 };
 use futures::future::{FutureExt, join_all};
 
-use super::desk;
+use super::desk_of as desk;
 use super::support::{Gate, Probe, SOON, SlowStore, until, until_async, within};
 use crate::queue::{CrashBackend, CrashWorker, Wake};
 use crate::{Backend, Callboard, Door, Enqueue, TaskEnqueued, TaskFinished};

@@ -3,8 +3,12 @@
 //! A comment such as `// Django 59` names the case of Django's contract that a test proves.
 #![allow(clippy::unwrap_used)]
 
+mod boards;
 mod dummy;
+mod embed;
 mod events;
 mod immediate;
+mod isolation;
 mod queue;
+mod results;
 mod support;

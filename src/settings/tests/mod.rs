@@ -148,6 +148,7 @@ fn a_backend_without_a_kind_is_refused() {
     assert!(found[0].contains("tasks.default.backend is missing; write backend = \"memory\""), "{found:?}");
 }
 
+// Django 27
 #[test]
 fn the_stores_of_later_versions_are_refused_as_such_and_their_urls_are_no_mistake() {
     for kind in ["sqlite", "postgres"] {

@@ -171,3 +171,11 @@ fn times_are_rounded_up_to_the_microseconds_that_stores_keep() {
     let last = RunAfter::At(Timestamp::MAX).resolve(START).unwrap().unwrap();
     assert_eq!(last.subsec_nanosecond(), 999_999_000);
 }
+
+#[test]
+fn a_time_that_does_not_exist_is_told_from_one_without_a_zone() {
+    for text in ["2026-02-30T10:00:00Z", "9999-12-31T23:59:59Z"] {
+        let problem = RunAfter::from(text).resolve(Timestamp::UNIX_EPOCH).unwrap_err();
+        assert!(problem.starts_with(&format!("{text:?} is no time that can be kept (")), "{problem}");
+    }
+}

@@ -54,7 +54,7 @@ fn a_backend_without_priorities_accepts_the_default_one() {
 // Django 12
 #[test]
 fn a_queue_that_the_backend_does_not_have_is_refused_by_name() {
-    let detail = "\"queue-2\" is not a queue of the backend \"default\"; it has default, queue_1";
+    let detail = "\"queue-2\" is not a queue of the backend \"default\", which has default, queue_1; name one of them, or add it to the queues of the backend";
     assert_eq!(refused(add::with(1, 2).queue("queue-2"), &backend(["default", "queue_1"])), problem("queue", detail));
     assert!(check(add::with(1, 2).queue("queue-2"), &backend(["default"])).unwrap_err().is_queue());
 }

@@ -9,6 +9,7 @@ mod pause;
 mod retry;
 mod shutdown;
 mod start;
+mod store;
 mod time;
 mod timeouts;
 mod waiting;

@@ -293,3 +293,28 @@ async fn a_waiter_is_told_of_an_end_during_the_shutdown_and_let_go_after_it() {
     assert_eq!(runs.await.unwrap().unwrap().phase(), Phase::Successful);
     assert!(later.await.unwrap().is_err());
 }
+
+#[tokio::test]
+async fn a_waiter_is_told_although_the_store_is_slow_to_say_what_it_holds() {
+    let (probe, store) = (Arc::default(), new_store());
+    let board = board(&probe, &store, LONG).await;
+    let result = board.enqueue(stay::with()).await.unwrap();
+    until("it runs", || probe.inside() == 1).await;
+    let looks = store.get.asked();
+    let waiting = tokio::spawn(result.wait(LONG));
+    until("the waiter has looked", || store.get.asked() > looks).await;
+    store.get.gate.close();
+    let stopping = tokio::spawn({
+        let board = board.clone();
+        async move { board.shutdown().await }
+    });
+    until("it stops", || board.is_draining()).await;
+    let finished = store.finish.asked();
+    probe.gate.open();
+    until("its end is being written", || store.finish.asked() > finished).await;
+    // Whoever leaves a moment too soon does so now.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    store.get.gate.open();
+    assert_eq!(within(10, waiting).await.unwrap().unwrap().phase(), Phase::Successful);
+    within(10, stopping).await.unwrap();
+}

@@ -21,6 +21,7 @@ pub(crate) struct SlowStore {
     pub(crate) claim: Door,
     pub(crate) finish: Door,
     pub(crate) beat: Door,
+    pub(crate) get: Door,
     /// Every change that was asked for, in order.
     pub(crate) changes: Mutex<Vec<Change>>,
 }
@@ -32,11 +33,13 @@ pub(crate) struct Door {
     asked: AtomicUsize,
     /// What the next ones fail with.
     failures: Mutex<VecDeque<StoreError>>,
+    /// How many of the next ones panic.
+    panics: AtomicUsize,
 }
 
 impl Default for Door {
     fn default() -> Self {
-        Self { gate: Gate::opened(), asked: AtomicUsize::new(0), failures: Mutex::default() }
+        Self { gate: Gate::opened(), asked: AtomicUsize::new(0), failures: Mutex::default(), panics: AtomicUsize::new(0) }
     }
 }
 
@@ -52,9 +55,17 @@ impl Door {
         self.failures.lock().extend((0..times).map(|_| failure()));
     }
 
+    /// Makes the next `times` of this operation panic, as a store should not.
+    pub(crate) fn panic(&self, times: usize) {
+        self.panics.store(times, Ordering::SeqCst);
+    }
+
     async fn pass(&self) -> Result<(), StoreError> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.gate.pass().await;
+        if self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+            std::panic::resume_unwind(Box::new("made to panic"));
+        }
         self.failures.lock().pop_front().map_or(Ok(()), Err)
     }
 }
@@ -67,6 +78,7 @@ impl SlowStore {
             claim: Door::default(),
             finish: Door::default(),
             beat: Door::default(),
+            get: Door::default(),
             changes: Mutex::default(),
         })
     }
@@ -123,7 +135,11 @@ impl Store for SlowStore {
     }
 
     fn get(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<Lookup>, StoreError>> {
-        self.inner.get(ids)
+        async move {
+            self.get.pass().await?;
+            self.inner.get(ids).await
+        }
+        .boxed()
     }
 
     fn list(&self, filter: Filter, page: Page) -> BoxFuture<'_, Result<Listing, StoreError>> {
