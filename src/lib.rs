@@ -4,7 +4,7 @@
 //! request, retry them, and keep each result where it can be polled. In the theatre, the call board is where
 //! actors read what they are called for.
 //!
-//! ```
+//! ```standalone_crate
 //! use std::time::Duration;
 //!
 //! use callboard::{Callboard, task};
@@ -94,3 +94,9 @@ pub mod store {
 
 #[doc(hidden)]
 pub use callboard_tasks::__private;
+
+/// Compiles and runs what the README shows; the front end is part of it. Its examples become one program, where each
+/// board finds the tasks of all, and one of them wants data; so the example above is a program of its own.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

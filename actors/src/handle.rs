@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::{Handler, Message, Recipient};
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, Call, Change, Clock, Control, DataMap, Error, Event, EventKind, Filter, InvalidTask,
-    JobId, Json, Page, Phase, Problem, Progress, Published, Registry, Snapshot, Stats, Status, Task, TaskOutput, TaskResult,
-    WaitError, WaitFor, near_names, validate,
+    JobId, Json, Page, Phase, Problem, Progress, Published, Registry, Snapshot, Stats, Status, Task, TaskOutput,
+    TaskResult, WaitError, WaitFor, near_names, validate,
 };
 use futures::future::{BoxFuture, Either, FutureExt, select};
 use tracing::{debug, error, info, warn};
@@ -23,6 +23,7 @@ use crate::events::{EventMessage, Events};
 use crate::health::Health;
 use crate::reception::{Reception, Receptions};
 use crate::threads::Threads;
+use crate::weak::WeakBoard;
 use crate::{Blocking, Builder};
 
 /// A running board: enqueues calls, runs them on its own threads, and knows their results.
@@ -52,7 +53,7 @@ pub(crate) struct Hub {
     pub(crate) registry: Registry,
     pub(crate) data: Arc<DataMap>,
     pub(crate) draining: AtomicBool,
-    board: OnceLock<Weak<Inner>>,
+    board: OnceLock<Arc<WeakBoard>>,
 }
 
 /// What a shutdown left behind.
@@ -566,7 +567,7 @@ impl Hub {
 
     /// Tells the parts about the whole, once it stands.
     pub(crate) fn introduce(&self, board: &Callboard) {
-        let _ = self.board.set(Arc::downgrade(&board.0));
+        let _ = self.board.set(Arc::new(WeakBoard::new(Arc::downgrade(&board.0))));
     }
 
     /// The handle of the board, while anybody holds one.
@@ -595,7 +596,8 @@ impl Hub {
         if !self.events.wants(kind) {
             return;
         }
-        let board = self.handle().map(|board| board.0 as Arc<dyn Board>);
+        // An event that nobody has heard yet must not keep the board alive.
+        let board = self.board.get().map(|board| Arc::clone(board) as _);
         if let Ok(result) = TaskResult::new(board, snapshot.clone()) {
             let event =
                 Event { kind, backend: snapshot.backend.to_string(), job: snapshot.job.clone(), at: self.clock.now() };

@@ -28,6 +28,7 @@ mod reception;
 mod supervise;
 mod threads;
 mod waiters;
+mod weak;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler};
+use actix::{Actor, AsyncContext, Context, Handler};
 use callboard_actors::{Backend, Callboard, TaskFinished};
 use callboard_tasks::{Clock, Data, task, tasks};
 use futures::executor::block_on;
@@ -45,8 +45,6 @@ impl Actor for Busy {
         ctx.wait(actix::fut::wrap_future(std::future::pending::<()>()));
     }
 }
-
-use actix::AsyncContext;
 
 impl Handler<TaskFinished> for Busy {
     type Result = ();
@@ -93,7 +91,7 @@ async fn a_board_that_is_dropped_or_shut_down_leaves_no_thread_behind() {
     for round in 0..3 {
         let probe: Arc<Probe> = Arc::default();
         let board = start(&probe, &store).await;
-        assert!(threads() >= before + 2 + 5);
+        until("two threads and five workers are there", || threads() >= before + 2 + 5).await;
         board.subscribe::<TaskFinished>(Busy.start().recipient());
         for _ in 0..20 {
             board.enqueue(stay::with()).await.unwrap();

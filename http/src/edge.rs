@@ -19,7 +19,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tracing::{debug, error, info};
 
-use crate::access::Facts;
+use crate::access::{Caller, Facts};
 use crate::problem::{Kind, Problem};
 use crate::request_id::RequestId;
 use crate::state::State;
@@ -90,8 +90,8 @@ where
                 log(&response, &id, begun);
                 return ready(Ok(response)).boxed_local();
             }
-            // Without tokens all callers are the same, and the handlers know them without a note.
-            Ok(caller) if self.state.policy.tokens.is_empty() => drop(caller),
+            // These are what handlers take callers for who come without a note.
+            Ok(Caller::Local | Caller::Application) => {}
             Ok(caller) => drop(req.extensions_mut().insert(caller)),
         }
         let route = self.route;

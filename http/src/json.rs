@@ -53,11 +53,11 @@ impl<'a> Object<'a> {
         self
     }
 
-    /// A time, or null.
+    /// A time, or null. It always has six digits behind the point, so that times sort as text.
     pub(crate) fn time(&mut self, name: &str, time: Option<Timestamp>) -> &mut Self {
         let out = self.name(name);
         match time {
-            Some(time) => write!(out, "\"{time}\"").expect("a Vec takes every write"),
+            Some(time) => write!(out, "\"{time:.6}\"").expect("a Vec takes every write"),
             None => out.extend_from_slice(b"null"),
         }
         self

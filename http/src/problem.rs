@@ -38,7 +38,7 @@ kinds! {
     InsufficientScope "insufficient-scope" 403 "The token does not allow this"
         "Use a token with the scope that the detail names."
     Csrf "csrf" 403 "The request comes from another site"
-        "Browsers may change things only from a page of this very origin; programs send a bearer token instead."
+        "Browsers may change things only from a page of this very origin; programs leave out the header of the detail."
     ReadOnly "read-only" 403 "This server only reads"
         "It was started read-only; ask another one."
     NotFound "not-found" 404 "There is no such thing"
@@ -175,6 +175,8 @@ impl Problem {
             _ => Kind::ValidationFailed,
         };
         let detail = match errors.as_slice() {
+            // The whole body has no name to put before it.
+            [only] if only.pointer == "#" => only.detail.clone(),
             [only] => format!("{} {}", only.pointer.trim_start_matches("#/").replace('/', "."), only.detail),
             all => format!("{} fields break a rule", all.len()),
         };

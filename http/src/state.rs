@@ -32,14 +32,15 @@ impl State {
         Self { board: board.clone(), policy, limits: config.limits }
     }
 
-    /// On whose behalf a request is answered. The middleware notes it only where callers differ; without its note
-    /// nobody is trusted there.
+    /// On whose behalf a request is answered. The middleware notes it but for those whom a server without tokens
+    /// lets in; with tokens nobody is trusted without its note.
     pub(crate) fn caller(&self, req: &HttpRequest) -> Caller {
-        match self.policy.guard {
-            _ if !self.policy.tokens.is_empty() => req.extensions().get().cloned().unwrap_or(Caller::Anybody),
+        let noted = req.extensions().get().cloned();
+        noted.unwrap_or(match self.policy.guard {
+            _ if !self.policy.tokens.is_empty() => Caller::Anybody,
             Guard::Loopback => Caller::Local,
             Guard::Application => Caller::Application,
-        }
+        })
     }
 
     /// Waits for a task, but not into the shutdown of the board: who still waited then would hold it up.

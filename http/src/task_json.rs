@@ -1,7 +1,7 @@
 //! A task as clients see it.
 
 use actix_web::http::header::HeaderValue;
-use callboard_tasks::{TaskError, TaskResult, Timestamp};
+use callboard_tasks::{JobState, Phase, TaskError, TaskResult, Timestamp};
 
 use crate::json::{self, Object};
 
@@ -48,6 +48,7 @@ pub(crate) fn write(out: &mut Vec<u8>, result: &TaskResult, shown: Shown<'_>) {
         .value("max_attempts", &state.max_attempts)
         .time("enqueued_at", Some(spec.enqueued_at))
         .time("run_after", spec.run_after)
+        .time("next_run_at", next_run_at(state))
         .time("started_at", state.started_at)
         .time("last_attempted_at", state.last_attempted_at)
         .time("finished_at", state.finished_at)
@@ -74,6 +75,14 @@ pub(crate) fn write(out: &mut Vec<u8>, result: &TaskResult, shown: Shown<'_>) {
     }
     links.close();
     task.close();
+}
+
+/// When a task that waits for a time of its own may run next.
+fn next_run_at(state: &JobState) -> Option<Timestamp> {
+    match state.phase {
+        Phase::Scheduled | Phase::Ready | Phase::Parked | Phase::RetryWait => state.next_run_at,
+        _ => None,
+    }
 }
 
 fn write_error(out: &mut Vec<u8>, error: &TaskError, tracebacks: bool) {

@@ -5,9 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use reqwest::blocking::{Client as Http, RequestBuilder};
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, RETRY_AFTER, USER_AGENT,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, USER_AGENT};
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
@@ -103,10 +101,9 @@ impl Client {
         };
         let response = request.send().map_err(failed)?;
         let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let text = response.text().map_err(failed)?;
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
-            return Ok(Answer { text, retry_after, url });
+            return Ok(Answer { text, url });
         }
         match serde_json::from_str::<Refusal>(&text) {
             Ok(refusal) => Err(Error::Refused(Box::new(Refusal { text, ..refusal }))),
@@ -148,8 +145,6 @@ fn headers(token: Option<&str>) -> Result<HeaderMap, Error> {
 pub(super) struct Answer {
     /// The body; empty only if the client has it already.
     pub(super) text: String,
-    /// In how many seconds it is worth asking again, if the server says so.
-    pub(super) retry_after: Option<u64>,
     url: String,
 }
 

@@ -1,6 +1,5 @@
 //! `show`: all about one task.
 
-
 use callboard_tasks::{Clock, JobId, Timestamp};
 use clap::Args;
 
@@ -45,6 +44,9 @@ pub(super) fn page(task: &TaskView, now: Timestamp) -> String {
     }
     if let Some(at) = task.last_attempted_at.filter(|_| task.attempts > 1) {
         line("last tried", time(at));
+    }
+    if let Some(at) = task.next_run_at.filter(|_| task.attempts > 0) {
+        line("next try", time(at));
     }
     if let Some(at) = task.finished_at {
         let length = task.took().map(|length| format!(", took {}", took(length))).unwrap_or_default();

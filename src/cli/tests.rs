@@ -12,6 +12,7 @@ use super::output::{one_line, plain, red};
 use super::table::table;
 use super::token::base64url;
 use super::view::TaskView;
+use super::watch::Failures;
 use super::{Arguments, show};
 
 fn at(time: &str) -> Timestamp {
@@ -88,6 +89,17 @@ fn a_problem_is_told_with_its_pointers_and_what_may_have_been_meant() {
 }
 
 #[test]
+fn a_problem_of_one_field_is_told_once() {
+    let refusal: Refusal = serde_json::from_value(json!({
+        "type": "/problems/queue-not-allowed", "title": "No such queue", "status": 422, "request_id": "r1",
+        "detail": "queue \"mial\" is not a queue of this backend",
+        "errors": [{"pointer": "#/queue", "detail": "\"mial\" is not a queue of this backend"}],
+    }))
+    .unwrap();
+    assert_eq!(refusal.to_string(), "queue \"mial\" is not a queue of this backend (queue-not-allowed)");
+}
+
+#[test]
 fn a_problem_inside_the_server_names_the_request_and_one_of_access_the_token() {
     let refusal = |status: u16| -> Refusal {
         let problem = json!({"type": "about:blank", "title": "Oh", "status": status, "request_id": "r1"});
@@ -95,6 +107,7 @@ fn a_problem_inside_the_server_names_the_request_and_one_of_access_the_token() {
     };
     assert!(refusal(500).to_string().ends_with("\n  the server's log may tell more: request r1"));
     assert!(refusal(401).to_string().ends_with("\n  give a token with --token or CALLBOARD_TOKEN"));
+    assert_eq!(refusal(403).to_string(), "Oh (about:blank)", "a token was given");
     assert_eq!(refusal(404).to_string(), "Oh (about:blank)");
 }
 
@@ -113,6 +126,41 @@ fn bytes_become_base64_for_urls() {
     }
     assert_eq!(base64url(&[0xfb, 0xff, 0xbf]), "-_-_");
     assert_eq!(base64url(&[0; 32]).len(), 43);
+}
+
+/// A task whose attempts up to `failed` have failed, the next of which is at 11:00:30 if it waits for it.
+fn failing(failed: u64, phase: &str) -> TaskView {
+    let error =
+        |attempt| json!({"exception_class": "E", "message": "no\nluck", "attempt": attempt, "at": at("11:00:00")});
+    let status = if phase == "failed" { "FAILED" } else { "READY" };
+    serde_json::from_value(json!({
+        "id": "0193b3a0-5c1e-7d2a-9f00-1c2d3e4f5a6b", "task": "t", "status": status, "phase": phase,
+        "is_finished": status == "FAILED", "backend": "default", "queue": "default", "priority": 0, "args": {},
+        "attempts": failed, "max_attempts": 12, "enqueued_at": at("11:00:00"), "return_value": null,
+        "errors": (1..=failed).map(error).collect::<Vec<_>>(), "version": failed,
+        "next_run_at": (phase == "retry_wait").then(|| at("11:00:30")),
+    }))
+    .unwrap()
+}
+
+#[test]
+fn each_attempt_that_fails_while_somebody_waits_is_told_once() {
+    let mut failures = Failures::before(&failing(0, "ready"));
+    let mut tell = |task| failures.tell(&task, at("11:00:00"));
+    assert_eq!(tell(failing(0, "ready")), "");
+    let first = tell(failing(1, "retry_wait"));
+    assert_eq!(first, "attempt 1 of 12 failed: E: no…; next in 30s; Ctrl-C leaves it running\n");
+    assert_eq!(tell(failing(1, "ready")), "");
+    let more = tell(failing(3, "retry_wait"));
+    assert_eq!(more, "attempt 2 of 12 failed: E: no…\nattempt 3 of 12 failed: E: no…; next in 30s\n");
+    assert_eq!(tell(failing(4, "failed")), "", "the line of the end tells the last one");
+}
+
+#[test]
+fn whoever_comes_late_hears_of_the_last_failure_alone() {
+    let task = failing(5, "retry_wait");
+    let told = Failures::before(&task).tell(&task, at("11:00:21"));
+    assert_eq!(told, "attempt 5 of 12 failed: E: no…; next in 9s; Ctrl-C leaves it running\n");
 }
 
 #[test]

@@ -24,6 +24,7 @@ pub(super) struct TaskView {
     pub(super) max_attempts: u64,
     pub(super) enqueued_at: Timestamp,
     pub(super) run_after: Option<Timestamp>,
+    pub(super) next_run_at: Option<Timestamp>,
     pub(super) started_at: Option<Timestamp>,
     pub(super) last_attempted_at: Option<Timestamp>,
     pub(super) finished_at: Option<Timestamp>,

@@ -3,7 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use callboard_tasks::{Clock, Timestamp};
+
 use super::client::{Answer, Client};
+use super::durations::relative;
 use super::error::Error;
 use super::output::{one_line, to_stderr};
 use super::view::{ErrorView, TaskView};
@@ -13,9 +16,6 @@ const WAIT: Duration = Duration::from_secs(25);
 
 /// Between two questions; a task that tells its progress all the time changes faster than anybody can read.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The longest time that the server gives as `Retry-After`; it stands for all that are longer.
-const LONGEST_RETRY: u64 = 60;
 
 /// How much of an error's message fits into a line.
 const MESSAGE: usize = 200;
@@ -32,7 +32,7 @@ pub(super) fn until_finished(
     let mut failures = Failures::before(&task);
     loop {
         // If nobody reads stderr, the end is still worth waiting for.
-        let _ = to_stderr(&failures.tell(&task, answer.retry_after));
+        let _ = to_stderr(&failures.tell(&task, Clock::system().now()));
         let left = timeout.map_or(WAIT, |timeout| timeout.saturating_sub(start.elapsed()).min(WAIT));
         if task.is_finished || left.is_zero() {
             return Ok((answer, task));
@@ -65,8 +65,8 @@ impl Failures {
         Self { told: last.saturating_sub(1), hinted: false }
     }
 
-    /// A line for each attempt that failed since; `next` is in how many seconds the task runs again.
-    pub(super) fn tell(&mut self, task: &TaskView, next: Option<u64>) -> String {
+    /// A line for each attempt that failed since, the last one with the time of the next.
+    pub(super) fn tell(&mut self, task: &TaskView, now: Timestamp) -> String {
         let mut lines = String::new();
         // The error that ended the task is told with its end.
         let ended = usize::from(task.is_finished && !task.is_successful());
@@ -74,8 +74,8 @@ impl Failures {
         for ErrorView { attempt, exception_class, message, .. } in failed.iter().filter(|e| e.attempt > self.told) {
             let what = one_line(&format!("{exception_class}: {message}"), MESSAGE);
             lines.push_str(&format!("attempt {attempt} of {} failed: {what}", task.max_attempts));
-            if *attempt == task.attempts && task.phase == "retry_wait" {
-                lines.push_str(&next.map(pause).unwrap_or_default());
+            if let Some(next) = task.next_run_at.filter(|_| *attempt == task.attempts) {
+                lines.push_str(&format!("; next {}", relative(next, now)));
             }
             if !task.is_finished && !std::mem::replace(&mut self.hinted, true) {
                 lines.push_str("; Ctrl-C leaves it running");
@@ -85,8 +85,4 @@ impl Failures {
         self.told = failed.last().map_or(self.told, |error| error.attempt.max(self.told));
         lines
     }
-}
-
-fn pause(seconds: u64) -> String {
-    if seconds < LONGEST_RETRY { format!("; next in {seconds}s") } else { "; next in a minute or later".into() }
 }

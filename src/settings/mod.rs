@@ -42,7 +42,7 @@ const FILE: &str = "callboard.toml";
 /// required_tasks = ["shop.send_receipt"]   # refuse to start unless these are registered
 /// shutdown_grace = "25s"                   # how long a shutdown lets attempts run
 ///
-/// [tasks.default]                          # the alias "default" must exist
+/// [tasks.default]                          # without any [tasks.x] the builder's stay; else "default" must exist
 /// backend = "memory"                       # immediate | dummy | memory
 /// queues = ["default", "mail"]             # omitted: ["default"]; []: any name
 /// [tasks.default.options]
@@ -63,7 +63,7 @@ const FILE: &str = "callboard.toml";
 pub struct Settings {
     /// The file they were read from; `None` if there was none.
     pub file: Option<PathBuf>,
-    /// The backends by alias; empty only where there is no file.
+    /// The backends by alias; empty if nothing is said about backends, and those of the builder stay.
     pub tasks: BTreeMap<String, BackendSettings>,
     /// The full names of tasks without which the board must not start.
     pub required_tasks: Vec<String>,
@@ -127,9 +127,28 @@ impl Settings {
             None => Place::Whole("the environment".into()),
         };
         let settings = read(file, Section::outermost(table, place, &problems));
-        let problems = problems.into_inner();
+        let mut problems = problems.into_inner();
+        if let Some(path) = file {
+            sort(&mut problems, &path.display().to_string());
+        }
         if problems.is_empty() { Ok(settings) } else { Err(SettingsError::Problems(problems)) }
     }
+}
+
+/// Puts the problems of the file first, in the order of its lines, then those of files that it names, each in the
+/// order of its own, then those of variables.
+fn sort(problems: &mut [SettingsProblem], file: &str) {
+    problems.sort_by_cached_key(|SettingsProblem { place, .. }| {
+        let (name, line) = match place.rsplit_once(':').map(|(name, line)| (name, line.parse::<usize>())) {
+            Some((name, Ok(line))) => (name, Some(line)),
+            _ => (place.as_str(), None),
+        };
+        match line {
+            _ if name == file => (0, String::new(), line),
+            Some(_) => (1, name.to_owned(), line),
+            None => (2, String::new(), None),
+        }
+    });
 }
 
 /// What later versions read at the top of the file.
@@ -160,17 +179,12 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     settings
 }
 
+/// The backends of the table; without one, or if it is empty, those of the builder stay.
 fn backends(top: &mut Section<'_>, must_have_default: bool) -> BTreeMap<String, BackendSettings> {
     const FIX: &str = "there must be a backend of this alias; write [tasks.default] and below it backend = \"memory\"";
     let mut backends = BTreeMap::new();
-    let present = top.has("tasks");
-    let Some(mut tasks) = top.section("tasks") else {
-        if must_have_default && !present {
-            top.missing("tasks.default", FIX);
-        }
-        return backends;
-    };
-    if must_have_default && !tasks.has("default") {
+    let Some(mut tasks) = top.section("tasks") else { return backends };
+    if must_have_default && !tasks.names().is_empty() && !tasks.has("default") {
         tasks.missing("default", FIX);
     }
     for alias in tasks.names() {

@@ -227,16 +227,16 @@ impl<'a> Section<'a> {
         Some(texts)
     }
 
-    /// Notes that a key is not part of this version, if it is there.
-    pub(super) fn later(&mut self, key: &'static str) {
-        if let Some(found) = self.take(key) {
+    /// Notes that a key is not part of this version, if it is there. No message offers it.
+    pub(super) fn later(&mut self, key: &str) {
+        if let Some(found) = self.remove(key) {
             self.note(found.problem("is not part of this version yet; remove it"));
         }
     }
 
-    /// Notes that a key has no effect, if it is there; `why` ends the sentence.
-    pub(super) fn useless(&mut self, key: &'static str, why: &str) {
-        if let Some(found) = self.take(key) {
+    /// Notes that a key has no effect, if it is there; `why` ends the sentence. No message offers it.
+    pub(super) fn useless(&mut self, key: &str, why: &str) {
+        if let Some(found) = self.remove(key) {
             self.note(found.problem(format!("has no effect {why}; remove it")));
         }
     }
@@ -253,6 +253,7 @@ impl<'a> Section<'a> {
             let near = near_names(&key, self.asked.iter().copied());
             let hint = match near.first() {
                 Some(near) => format!("did you mean {near}?"),
+                None if self.asked.is_empty() => "there are none here; remove it".into(),
                 None => format!("known are {}", self.asked.join(", ")),
             };
             self.note(found.problem(format!("is no setting; {hint}")));

@@ -13,6 +13,9 @@ use super::SettingsProblem as Problem;
 const PREFIX: &str = "CALLBOARD__";
 const SEPARATOR: &str = "__";
 
+/// How a variable is written by mistake that was meant to be one of them; others of this prefix are not settings.
+const SLIP: &str = "CALLBOARD_";
+
 /// Keys with their values.
 pub(super) type Table = BTreeMap<String, Node>;
 
@@ -139,11 +142,33 @@ impl File<'_> {
 ///
 /// Each variable that cannot be a key of the table.
 pub(super) fn lay_over(table: &mut Table, variables: impl IntoIterator<Item = (String, String)>) -> Vec<Problem> {
-    let mut variables: Vec<_> =
-        variables.into_iter().filter_map(|(name, text)| Some((name.strip_prefix(PREFIX)?.to_owned(), text))).collect();
+    let mut paths: Vec<(String, String)> = Vec::new();
+    let mut problems = Vec::new();
+    for (name, text) in variables {
+        match name.strip_prefix(PREFIX) {
+            Some(path) => paths.push((path.to_owned(), text)),
+            None => problems.extend(slip(&name)),
+        }
+    }
+    problems.sort_by(|a: &Problem, b| a.place.cmp(&b.place));
     // Tables come before what stands in them.
-    variables.sort();
-    variables.into_iter().filter_map(|(path, text)| set(table, &path, text).err()).collect()
+    paths.sort();
+    problems.extend(paths.into_iter().filter_map(|(path, text)| set(table, &path, text).err()));
+    problems
+}
+
+/// The problem of a variable with one `_` where there must be two. Only what can be nothing else is taken for one:
+/// systems for containers set variables of their own, such as `CALLBOARD_HTTP_PORT` for a service of that name.
+fn slip(name: &str) -> Option<Problem> {
+    let path = name.strip_prefix(SLIP)?;
+    let first = path.split(SEPARATOR).next().unwrap_or(path).to_ascii_lowercase();
+    let meant = match first.as_str() {
+        "tasks" | "http" => path.contains(SEPARATOR),
+        "required_tasks" | "shutdown_grace" => true,
+        _ => false,
+    };
+    let detail = format!("sets nothing: two underscores must follow CALLBOARD; write {PREFIX}{path}");
+    meant.then(|| Problem { place: name.into(), key: String::new(), detail })
 }
 
 fn set(table: &mut Table, path: &str, text: String) -> Result<(), Problem> {

@@ -56,9 +56,8 @@ impl<T: Task> Call<T> {
     /// A call with these arguments, given as a value that serialises to an object by parameter name.
     #[doc(hidden)]
     pub fn from_args(args: &impl Serialize) -> Self {
-        let args = Json::from_value(args).map_err(|wrong| {
-            InvalidTask::new(T::NAME, format!("#/args{}", wrong.pointer), wrong.problem)
-        });
+        let args = Json::from_value(args)
+            .map_err(|wrong| InvalidTask::new(T::NAME, format!("#/args{}", wrong.pointer), wrong.problem));
         let any = AnyCall {
             task: Cow::Borrowed(T::NAME),
             definition: Some(T::definition()),

@@ -59,7 +59,7 @@ pub use backend::{BackendInfo, QueueNames, Supports};
 pub use board::{Board, Snapshot, WaitFor};
 pub use call::{AnyCall, Call, CallOptions};
 pub use clock::Clock;
-pub use context::{Cancellation, CancelReason, TaskContext};
+pub use context::{CancelReason, Cancellation, TaskContext};
 pub use data::{Data, DataKey, DataMap, FromTask, MissingData};
 pub use error::{BoxError, Error, InvalidTask, Problem, WaitError};
 pub use event::{Event, EventKind};
@@ -74,8 +74,8 @@ pub use retry::{Backoff, RetryPolicy};
 pub use run_after::{RunAfter, format_duration, parse_duration};
 pub use stop::{Failure, FailureKind, Stop};
 pub use store::{
-    Ask, Beat, Change, Changed, Claim, Claimed, Control, Ending, Fate, Filter, Listing, Lookup, Outcome, Page, Placed, Published,
-    PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
+    Ask, Beat, Change, Changed, Claim, Claimed, Control, Ending, Fate, Filter, Listing, Lookup, Outcome, Page, Placed,
+    Published, PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
 };
 pub use task::{Parameter, Run, Source, Task, TaskArg, TaskDefinition, TaskOptions, TaskOutput};
 pub use validate::{resolve, validate};

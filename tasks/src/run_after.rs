@@ -71,7 +71,9 @@ impl RunAfter {
                 (Ok(at), _) => at,
                 (_, Ok(pause)) => later(pause)?,
                 (Err(problem), _) if looks_like_a_time(text) => {
-                    return Err(format!("{text:?} is no time that can be kept ({problem}); write \"2026-11-22T10:00:00Z\""));
+                    return Err(format!(
+                        "{text:?} is no time that can be kept ({problem}); write \"2026-11-22T10:00:00Z\""
+                    ));
                 }
                 (_, Err(NotDuration::Form)) => {
                     return Err(format!(

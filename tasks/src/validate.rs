@@ -63,7 +63,12 @@ pub fn validate(call: &AnyCall, backend: &BackendInfo, now: Timestamp) -> Result
     {
         let known: Vec<_> = names.iter().map(String::as_str).collect();
         let known = known.join(", ");
-        return wrong("queue", format!("{queue:?} is not a queue of the backend {alias:?}, which has {known}; name one of them, or add it to the queues of the backend"));
+        return wrong(
+            "queue",
+            format!(
+                "{queue:?} is not a queue of the backend {alias:?}, which has {known}; name one of them, or add it to the queues of the backend"
+            ),
+        );
     }
     if let Err(problem) = check_name(queue) {
         return wrong("queue", format!("{queue:?} {problem}"));

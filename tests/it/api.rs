@@ -41,8 +41,9 @@ fn a_task_has_the_members_that_the_contract_names_from_its_enqueue_to_its_end() 
         "id": id, "task": "demo.add", "status": "READY", "phase": "ready", "is_finished": false,
         "backend": "default", "queue": "default", "priority": 10, "args": {"a": 2, "b": 3},
         "attempts": 0, "max_attempts": 5, "enqueued_at": accepted["enqueued_at"], "run_after": null,
-        "started_at": null, "last_attempted_at": null, "finished_at": null, "worker_ids": [], "return_value": null,
-        "errors": [], "progress": null, "tags": ["signup"], "metadata": {"source": "form"}, "version": 1,
+        "next_run_at": null, "started_at": null, "last_attempted_at": null, "finished_at": null, "worker_ids": [],
+        "return_value": null, "errors": [], "progress": null, "tags": ["signup"],
+        "metadata": {"source": "form"}, "version": 1,
         "links": {"self": format!("/tasks/{id}"), "events": format!("/tasks/{id}/events"),
             "cancel": format!("/tasks/{id}/cancel")},
     });

@@ -59,7 +59,7 @@ fn enqueue_sends_every_option() {
     );
     assert_eq!(task["task"], "demo.add");
     assert_eq!((&task["priority"], &task["max_attempts"], &task["queue"]), (&json!(-7), &json!(3), &json!("default")));
-    assert_eq!((&task["tags"], &task["run_after"]), (&json!(["a", "b"]), &json!("2100-01-01T00:00:00Z")));
+    assert_eq!((&task["tags"], &task["run_after"]), (&json!(["a", "b"]), &json!("2100-01-01T00:00:00.000000Z")));
     assert_eq!(task["phase"], "scheduled");
 }
 
@@ -74,6 +74,64 @@ fn enqueue_waits_for_the_end_and_leaves_with_what_came_of_it() {
     assert!(bad.stdout.contains("demo.fail  failed in ") && bad.stdout.ends_with(": Error: no luck\n"), "{bad:?}");
     let late = server.cli(&["enqueue", "demo.sleep", "[60000]", "--wait", "0"]);
     assert_eq!(late.code, 1, "{late:?}");
+}
+
+#[test]
+fn failed_attempts_are_told_while_somebody_waits() {
+    let server = Server::start();
+    let ran = server.cli(&["enqueue", "demo.flaky", "[1]", "--wait"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let (line, rest) = ran.stderr.split_once('\n').unwrap();
+    let start = "attempt 1 of 12 failed: Error: attempt 1 of 1 that fail; next ";
+    assert!(line.starts_with(start) && line.ends_with("; Ctrl-C leaves it running"), "{ran:?}");
+    assert_eq!(rest, "", "it is told once");
+    assert!(ran.stdout.ends_with(": 2\n"), "{ran:?}");
+    let task = enqueue(&server, &["demo.panic"]);
+    let late = server.cli(&["wait", id(&task), "--timeout", "1s"]);
+    assert_eq!(late.code, 1, "{late:?}");
+    assert!(late.stderr.starts_with("attempt 1 of 12 failed: Panic: demo.panic was asked to"), "{late:?}");
+    let single = server.cli(&["enqueue", "demo.fail", r#"["no luck"]"#, "--max-attempts", "1", "--wait"]);
+    assert_eq!(single.stderr, "", "the end is told in the output");
+}
+
+#[test]
+fn a_failed_task_is_run_again_and_an_unfinished_one_is_not() {
+    let server = Server::start();
+    let failed = printed(&server.cli(&["enqueue", "demo.flaky", "[1]", "--max-attempts", "1", "--wait", "--json"]));
+    assert_eq!(failed["phase"], "failed");
+    let again = server.cli(&["retry", id(&failed)]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert!(again.stdout.starts_with(&format!("{}  demo.flaky  ", id(&failed))), "{again:?}");
+    assert!(again.stdout.contains("after 1 of "), "{again:?}");
+    assert_eq!(server.until_finished(id(&failed))["return_value"], 2);
+    assert_eq!(printed(&server.cli(&["retry", id(&failed), "--json"]))["id"], failed["id"]);
+    let waiting = enqueue(&server, &["demo.echo", "[1]", "--in", "1h"]);
+    let refused = server.cli(&["retry", id(&waiting)]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("(invalid-transition)"), "{refused:?}");
+}
+
+#[test]
+fn tasks_lists_what_can_be_enqueued_and_with_what() {
+    let server = Server::start();
+    let ran = server.cli(&["tasks"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let lines: Vec<_> = ran.stdout.lines().collect();
+    assert_eq!(lines[0].split_whitespace().collect::<Vec<_>>(), ["TASK", "PARAMETERS", "DESCRIPTION"]);
+    let add: Vec<_> = lines[1].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(add, ["demo.add", "a: i64, b: i64", "Adds two whole numbers."]);
+    assert_eq!(lines.len(), 9, "{ran:?}");
+    let json = printed(&server.cli(&["tasks", "--json"]));
+    assert_eq!(json["items"][0]["name"], "demo.add");
+}
+
+#[test]
+fn a_mistake_is_told_once() {
+    let server = Server::start();
+    let ran = server.cli(&["enqueue", "demo.add", "[1, 2]", "--queue", "nowhere"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.stderr.matches("nowhere").count(), 1, "{ran:?}");
+    assert!(ran.stderr.contains("queue") && ran.stderr.contains("(queue-not-allowed)"), "{ran:?}");
 }
 
 #[test]
@@ -215,7 +273,7 @@ fn cancel_ends_a_waiting_task_asks_a_running_one_and_refuses_a_finished_one() {
 #[test]
 fn a_task_that_nobody_knows_is_not_found() {
     let server = Server::start();
-    for verb in ["show", "wait", "cancel"] {
+    for verb in ["show", "wait", "cancel", "retry"] {
         let ran = server.cli(&[verb, "0193b3a0-5c1e-7d2a-9f00-1c2d3e4f5a6b"]);
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(ran.stderr.contains("(not-found)"), "{ran:?}");
@@ -297,7 +355,9 @@ fn a_created_token_opens_the_server_that_names_its_file() {
     let server = Server::start_in(Arc::new(folder), &["--demo"], &[]);
     let enqueue = |token: &str, task: &str| server.cli(&["enqueue", task, "[1, 2]", "--token", token]);
     assert_eq!(enqueue(&shop, "demo.add").code, 0);
-    assert!(enqueue(&shop, "log_message").stderr.contains("(insufficient-scope)"));
+    let narrow = enqueue(&shop, "log_message");
+    assert!(narrow.stderr.contains("(insufficient-scope)"), "{narrow:?}");
+    assert!(!narrow.stderr.contains("give a token"), "one was given: {narrow:?}");
     assert!(enqueue("tk_00000000_wrong", "demo.add").stderr.contains("(unauthorized)"));
     assert_eq!(server.cli(&["ls", "--token", &admin]).code, 0);
 }

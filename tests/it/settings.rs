@@ -68,6 +68,22 @@ fn check_finds_a_door_that_stands_open() {
 }
 
 #[test]
+fn a_file_about_the_front_end_alone_keeps_the_backend_of_the_program() {
+    let folder = Folder::new();
+    folder.write("callboard.toml", "[http]\nhosts = [\"tasks.example.com\"]\n");
+    let server = Server::start_in(Arc::new(folder), &["--demo"], &[]);
+    let id = server.enqueue(&json!({"task": "demo.add", "args": [1, 2]}));
+    assert_eq!(server.until_finished(&id)["return_value"], 3);
+}
+
+#[test]
+fn a_variable_with_one_underscore_too_few_keeps_a_server_from_starting() {
+    let ran = run(callboard(&Folder::new(), &[], &[("CALLBOARD_TASKS__DEFAULT__BACKEND", "memory")]));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("write CALLBOARD__TASKS__DEFAULT__BACKEND"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_named_file_that_is_not_there_is_an_error() {
     for verb in [&["--config", "nowhere.toml"][..], &["check", "--config", "nowhere.toml"]] {
         let ran = run(callboard(&Folder::new(), verb, &[]));

@@ -10,8 +10,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use callboard_tasks::{
-    BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, JobState, Outcome, Phase, Progress, Snapshot,
-    Store, Timestamp, Unit, WorkerId, Lookup, Status,
+    BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, JobState, Lookup, Outcome, Phase, Progress,
+    Snapshot, Status, Store, Timestamp, Unit, WorkerId,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -456,7 +456,9 @@ impl Desk {
 
     /// Whether anybody is to be told of the start of an attempt.
     pub(crate) fn tells_starts(&self) -> bool {
-        is_logged(EventKind::Started, Status::Running) || self.hub.events.wants(EventKind::Started) || self.waiters.any()
+        is_logged(EventKind::Started, Status::Running)
+            || self.hub.events.wants(EventKind::Started)
+            || self.waiters.any()
     }
 
     /// An attempt starts: tells whoever listens.

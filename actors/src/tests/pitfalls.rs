@@ -43,11 +43,7 @@ async fn double(n: u64) -> u64 {
     2 * n
 }
 
-async fn start<const N: usize>(
-    tasks: [&'static TaskDefinition; N],
-    probe: &Arc<Probe>,
-    backend: Backend,
-) -> Callboard {
+async fn start<const N: usize>(tasks: [&'static TaskDefinition; N], probe: &Arc<Probe>, backend: Backend) -> Callboard {
     let builder = Callboard::builder().backend("default", backend).tasks(tasks);
     builder.data_arc(Arc::clone(probe)).start().await.unwrap()
 }
@@ -116,7 +112,11 @@ async fn a1_a_backend_that_panics_is_started_again_and_nothing_is_lost() {
     }
     let health = board.health().await;
     assert!(health.is_ready(), "{health:?}");
-    assert_eq!(health.backends[0].workers.iter().map(|worker| worker.restarts).sum::<u64>(), 0, "its children lived on");
+    assert_eq!(
+        health.backends[0].workers.iter().map(|worker| worker.restarts).sum::<u64>(),
+        0,
+        "its children lived on"
+    );
 }
 
 /// A1: what comes while an actor is away is not lost: it waits at the desk, not in a mailbox.
@@ -544,7 +544,9 @@ async fn a11_a_board_whose_workers_are_all_held_still_answers() {
     let waits = within(1, board.enqueue(double::with(2))).await.unwrap();
     let health = within(2, board.health()).await;
     assert!(health.is_alive(), "{health:?}");
-    within(1, board.list("default", Default::default(), callboard_tasks::Page { limit: 9, before: None })).await.unwrap();
+    within(1, board.list("default", Default::default(), callboard_tasks::Page { limit: 9, before: None }))
+        .await
+        .unwrap();
     probe.gate.open();
     within(5, end(waits)).await;
     within(5, join_all(holders.into_iter().map(end))).await;

@@ -1,11 +1,8 @@
 //! What the end of an attempt means for its job.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_tasks::{
-    CancelReason, Ending, Failure, FailureKind, JobSpec, Json, TaskError, Timestamp, resolve, task,
-};
+use callboard_tasks::{CancelReason, Ending, Failure, FailureKind, JobSpec, Json, TaskError, Timestamp, resolve, task};
 use jiff::SignedDuration;
 
 use super::support::START;
@@ -119,7 +116,9 @@ fn who_was_cancelled_ends_as_cancelled_whatever_it_came_to() {
 
 #[test]
 fn who_timed_out_failed_whatever_it_came_to() {
-    for result in [value(), failure(FailureKind::Error), failure(FailureKind::Snooze(HOUR)), failure(FailureKind::HandBack)] {
+    for result in
+        [value(), failure(FailureKind::Error), failure(FailureKind::Snooze(HOUR)), failure(FailureKind::HandBack)]
+    {
         let Ending::Retry { error, .. } = ended(result.clone(), 1, Some(TIMEOUT)) else { panic!("{result:?}") };
         assert_eq!(error.exception_class, "Timeout");
         assert!(error.message.contains("30s"), "{}", error.message);
@@ -143,5 +142,4 @@ fn a_record_is_bounded_and_free_of_nul() {
     let Ending::Failed(error) = ended(Err(Failure::new(FailureKind::Abort, huge)), 1, None) else { panic!() };
     assert!(error.message.len() <= TaskError::MAX_MESSAGE && error.traceback.len() <= TaskError::MAX_TRACEBACK);
     assert!(!error.message.contains('\0') && error.message.ends_with('…'));
-    let _: Arc<JobSpec> = Arc::new(spec());
 }

@@ -56,7 +56,10 @@ async fn a_call_that_names_no_backend_goes_to_the_default_one() {
     let builder = Callboard::builder().backend("default", Backend::dummy()).backend("other", Backend::dummy());
     let board = builder.tasks(tasks![add]).start().await.unwrap();
     assert_eq!(board.enqueue(add::with(1, 2)).await.unwrap().backend(), "default");
-    assert_eq!((board.dummy("default").unwrap().results().len(), board.dummy("other").unwrap().results().len()), (1, 0));
+    assert_eq!(
+        (board.dummy("default").unwrap().results().len(), board.dummy("other").unwrap().results().len()),
+        (1, 0)
+    );
     let default = board.backends()[0];
     assert_eq!((default.alias.as_str(), &default.queues), ("default", &QueueNames::standard()));
 }
@@ -107,7 +110,12 @@ async fn a_backend_that_is_configured_wrongly_lets_no_board_start_and_says_why()
         let text = refused.to_string();
         assert!(parts.iter().all(|part| text.contains(part)), "{parts:?} in {text:?}");
     }
-    Callboard::builder().backend("default", Backend::memory().lease(Duration::from_millis(300))).tasks(tasks![]).start().await.unwrap();
+    Callboard::builder()
+        .backend("default", Backend::memory().lease(Duration::from_millis(300)))
+        .tasks(tasks![])
+        .start()
+        .await
+        .unwrap();
 }
 
 // Django 86

@@ -73,7 +73,10 @@ async fn an_enqueue_is_logged_once_at_debug() {
     let board = board().await;
     let result = board.enqueue(add::with(1, 2)).await.unwrap();
     let logged = logs::about(result.id());
-    assert!(matches!(&logged[..], [line] if line.level == Level::Debug && line.text.contains("task enqueued")), "{logged:?}");
+    assert!(
+        matches!(&logged[..], [line] if line.level == Level::Debug && line.text.contains("task enqueued")),
+        "{logged:?}"
+    );
 }
 
 // Django 76

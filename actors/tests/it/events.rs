@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, Context, Handler};
+use actix::{Actor, AsyncContext, Context, Handler};
 use callboard_actors::{Backend, Callboard, EventMessage, TaskEnqueued, TaskFinished, TaskStarted};
-use callboard_tasks::{Clock, Data, JobId, Phase, Status, TaskResult, task, tasks};
+use callboard_tasks::{Clock, Data, Error, JobId, Phase, Status, TaskResult, task, tasks};
 use futures::future::join_all;
 use log::Level;
 use parking_lot::Mutex;
 
-use crate::support::{HOUR, Probe, SOON, START, logs, until, within};
+use crate::support::{HOUR, Probe, SOON, START, SlowStore, logs, until, within};
 
 #[task]
 async fn add(a: i64, b: i64) -> i64 {
@@ -281,6 +281,43 @@ async fn a_receiver_with_a_mailbox_of_one_hears_everything() {
     let results = board.enqueue_all((0..1_000).map(|n| add::with(n, n).erase()).collect()).await.unwrap();
     within(20, join_all(results.into_iter().map(|result| result.wait(SOON)))).await;
     until("it has heard all", || *heard.lock() == 1_000).await;
+}
+
+#[actix::test]
+async fn what_a_receiver_has_not_heard_yet_keeps_no_board_alive() {
+    struct Busy;
+    impl Actor for Busy {
+        type Context = Context<Self>;
+        fn started(&mut self, ctx: &mut Self::Context) {
+            ctx.wait(actix::fut::wrap_future(std::future::pending::<()>()));
+        }
+    }
+    impl Handler<TaskFinished> for Busy {
+        type Result = ();
+        fn handle(&mut self, _: TaskFinished, _: &mut Context<Self>) {}
+    }
+    let store = SlowStore::new(Clock::system());
+    let board = board(Backend::store(Arc::clone(&store) as _)).await;
+    board.subscribe::<TaskFinished>(Busy.start().recipient());
+    for n in 0..20 {
+        let result = board.enqueue(add::with(n, n)).await.unwrap();
+        within(5, result.wait(SOON)).await.unwrap();
+    }
+    drop(board);
+    until("the board is gone", || Arc::strong_count(&store) == 1).await;
+}
+
+#[actix::test]
+async fn what_was_heard_can_be_asked_for_more_as_long_as_the_board_stands() {
+    let board = board(Backend::memory()).await;
+    let heard = listen(&board, "");
+    board.enqueue(add::with(1, 2)).await.unwrap();
+    until("all three were heard", || heard.lock().len() == 3).await;
+    let mut first = heard.lock()[0].1.clone();
+    first.refresh().await.unwrap();
+    assert_eq!(first.status(), Status::Successful);
+    drop(board);
+    assert!(matches!(first.refresh().await, Err(Error::Draining)));
 }
 
 #[actix::test]

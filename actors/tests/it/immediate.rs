@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_actors::{Backend, Callboard};
-use callboard_tasks::{
-    Clock, Data, Error, JobId, Phase, Status, Stop, TaskContext, WaitError, WaitFor, task, tasks,
-};
+use callboard_tasks::{Clock, Data, Error, JobId, Phase, Status, Stop, TaskContext, WaitError, WaitFor, task, tasks};
 use futures::future::join_all;
 use log::Level;
 

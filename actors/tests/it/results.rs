@@ -54,7 +54,10 @@ async fn a_new_result_is_ready_and_empty() {
     assert_eq!((result.attempts(), result.errors().len(), result.worker_ids().len()), (0, 0, 0));
     assert_eq!((result.task(), result.queue(), result.priority()), ("it.add", "math", 5));
     assert_eq!((result.backend(), result.max_attempts(), result.is_duplicate()), ("default", 12, false));
-    assert_eq!((result.tags(), result.progress(), result.metadata()), (&["a".to_owned(), "b".to_owned()][..], None, None));
+    assert_eq!(
+        (result.tags(), result.progress(), result.metadata()),
+        (&["a".to_owned(), "b".to_owned()][..], None, None)
+    );
     assert_eq!(result.args(), serde_json::json!({"a": 1, "b": 2}));
     assert_eq!(result.job().state.version, 1, "whatever has become of it meanwhile");
 }

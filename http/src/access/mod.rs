@@ -59,7 +59,7 @@ pub(crate) enum Caller {
 }
 
 impl Policy {
-    /// Decides. `public` paths are open to all who have no token.
+    /// Decides. `public` paths are open to all, as [`Caller::Anybody`].
     pub(crate) fn admit(&self, facts: &Facts<'_>, public: bool, now: Timestamp) -> Result<Caller, Problem> {
         let caller = self.identify(facts, public, now)?;
         if self.read_only && !facts.safe {
@@ -76,8 +76,10 @@ impl Policy {
             };
         }
         if self.guard == Guard::Loopback {
-            self.check_local(facts)?;
-            self.check_host(facts.host)?;
+            match self.check_local(facts).and_then(|()| self.check_host(facts.host)) {
+                Err(_) if public => return Ok(Caller::Anybody),
+                answer => answer?,
+            }
         }
         self.check_origin(facts)?;
         Ok(match self.guard {
@@ -115,19 +117,38 @@ impl Policy {
         if facts.safe {
             return Ok(());
         }
-        let allowed = match (facts.fetch_site, facts.origin) {
-            (Some(site), _) => site == "same-origin",
-            (None, Some(origin)) => hosts::is_origin_of(origin, facts.scheme(&self.proxies), facts.host),
-            (None, None) => !facts.cookie,
+        let why = match (facts.fetch_site, facts.origin) {
+            (Some("same-origin"), _) => return Ok(()),
+            (Some(site), _) => format!(
+                "Sec-Fetch-Site is {:?}, so a browser sent this, and not for a page of this origin; programs leave \
+                 that header out",
+                beginning(site)
+            ),
+            (None, Some(origin)) => {
+                let (scheme, host) = (facts.scheme(&self.proxies), facts.host);
+                if hosts::is_origin_of(origin, scheme, host) {
+                    return Ok(());
+                }
+                format!(
+                    "Origin is {:?}, and this origin is {:?}; programs leave that header out",
+                    beginning(origin),
+                    format_args!("{scheme}://{}", beginning(host.unwrap_or_default()))
+                )
+            }
+            (None, None) if !facts.cookie => return Ok(()),
+            // The value of a cookie is a secret, so it is not repeated.
+            (None, None) => "there is a Cookie with neither Sec-Fetch-Site nor Origin, as an old browser sends it; \
+                             programs leave the Cookie out"
+                .to_owned(),
         };
-        if allowed {
-            return Ok(());
-        }
-        Err(Problem::new(
-            Kind::Csrf,
-            "the request comes from a page of another site; send a bearer token, or no Origin",
-        ))
+        Err(Problem::new(Kind::Csrf, why))
     }
+}
+
+/// So much of a header's value as an answer repeats.
+fn beginning(value: &str) -> &str {
+    const SHOWN: usize = 64;
+    value.char_indices().nth(SHOWN).map_or(value, |(end, _)| &value[..end])
 }
 
 fn closed(why: &'static str) -> Problem {

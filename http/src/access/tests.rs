@@ -148,6 +148,23 @@ fn unsafe_requests_come_from_programs_or_from_our_own_pages() {
 }
 
 #[test]
+fn a_refusal_of_another_site_names_the_header_that_gave_it_away() {
+    let long = "x".repeat(10_000);
+    for (fetch_site, origin, cookie, words) in [
+        (None, None, true, &["Cookie", "neither Sec-Fetch-Site nor Origin", "leave"][..]),
+        (Some("none"), None, false, &["Sec-Fetch-Site is \"none\"", "leave"]),
+        (Some("cross-site"), Some("http://evil.test"), true, &["Sec-Fetch-Site is \"cross-site\"", "leave"]),
+        (None, Some("http://evil.test"), true, &["Origin is \"http://evil.test\"", "http://127.0.0.1:8000", "leave"]),
+        (None, Some(&long), false, &["Origin is \"xxx"]),
+    ] {
+        let facts = Facts { safe: false, fetch_site, origin, cookie, ..local() };
+        let refusal = policy().admit(&facts, false, NOW).unwrap_err().to_string();
+        assert!(words.iter().all(|word| refusal.contains(word)), "{refusal}");
+        assert!(refusal.len() < 300, "{refusal}");
+    }
+}
+
+#[test]
 fn an_origin_is_compared_with_the_scheme_that_the_browser_sees() {
     let behind = |origin, proto| Facts {
         peer: ip("10.1.2.3"),

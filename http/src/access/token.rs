@@ -80,7 +80,13 @@ impl TokenRing {
         let Some(authorization) = authorization else {
             return Err(refused("Bearer realm=\"callboard\"", "a bearer token is needed"));
         };
-        match bearer(authorization).and_then(|text| self.verify(text, now)) {
+        let Some(text) = bearer(authorization) else {
+            return Err(refused(
+                "Bearer realm=\"callboard\"",
+                "only Bearer tokens are taken: send `Authorization: Bearer tk_...`",
+            ));
+        };
+        match self.verify(text, now) {
             Some(token) => Ok(Caller::Token(token)),
             None => Err(refused(
                 "Bearer realm=\"callboard\", error=\"invalid_token\"",
@@ -98,9 +104,9 @@ impl TokenRing {
     }
 }
 
-/// The token of a header `Bearer <token>`.
+/// The token of a header `Bearer <token>`; empty if there is none. `None` is another scheme.
 fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
+    let (scheme, token) = authorization.split_once(' ').unwrap_or((authorization, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 

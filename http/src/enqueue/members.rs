@@ -66,7 +66,7 @@ impl<'a> Members<'a> {
             Problem::new(Kind::MalformedJson, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
         })?;
         serde_json::from_str(text).map_err(|error| match error.classify() {
-            Category::Data => Problem::fields(vec![FieldProblem::new("#", "must be an object")]),
+            Category::Data => Problem::fields(vec![FieldProblem::new("#", "the body must be a JSON object")]),
             _ => Problem::new(Kind::MalformedJson, format!("the body is not JSON: {error}")),
         })
     }

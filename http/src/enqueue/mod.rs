@@ -2,6 +2,7 @@
 
 mod members;
 mod read;
+mod scan;
 
 use std::borrow::Cow;
 use std::time::Duration;

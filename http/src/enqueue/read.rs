@@ -7,11 +7,11 @@ use callboard_tasks::{Clock, Json, RunAfter, check_name};
 use serde_json::Value;
 
 use super::members::shown;
+use super::scan;
 
 const MAX_TAGS: usize = 16;
 const MAX_METADATA: usize = 16 * 1024;
 const MAX_ARGS: usize = 256 * 1024;
-const MAX_DEPTH: usize = 64;
 
 /// What is wrong with a member.
 #[derive(Debug)]
@@ -47,12 +47,14 @@ pub(super) fn name(json: &str) -> Result<Cow<'_, str>, Wrong> {
     Ok(name)
 }
 
-/// Arguments: an object or an array, checked for size and depth before anybody reads them.
+/// Arguments: an object or an array, checked for size, depth and silent losses before anybody reads them.
 pub(super) fn args(json: &str) -> Result<&str, Wrong> {
     if !json.starts_with(['{', '[']) {
         return Err(format!("is {}; give an object by parameter name or an array by position", shown(json)).into());
     }
     check_size(json, MAX_ARGS)?;
+    // Whoever gives the arguments to the parameters looks at the outermost members.
+    scan::check(json, 2)?;
     Ok(json)
 }
 
@@ -62,6 +64,7 @@ pub(super) fn metadata(json: &str) -> Result<Json, Wrong> {
         return Err(format!("is {}; give an object", shown(json)).into());
     }
     check_size(json, MAX_METADATA)?;
+    scan::check(json, 1)?;
     let value: Value = serde_json::from_str(json).map_err(|error| format!("cannot be read: {error}"))?;
     Json::from_value(&value).map_err(|wrong| Wrong { below: wrong.pointer, detail: wrong.problem })
 }
@@ -74,31 +77,7 @@ fn check_size(json: &str, limit: usize) -> Result<(), Wrong> {
         )
         .into());
     }
-    match depth(json) {
-        depth if depth > MAX_DEPTH => {
-            Err(format!("is nested {depth} deep; at most {MAX_DEPTH} levels are allowed").into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// How deep arrays and objects are nested in a JSON text.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut in_text, mut escaped) = (0usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_text => escaped = true,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
+    Ok(())
 }
 
 /// A whole number of a range; `1.0` is one.

@@ -25,9 +25,10 @@ async fn a_call_is_accepted_with_its_task_and_place() {
         "id": id, "task": add::NAME, "status": "READY", "phase": "scheduled", "is_finished": false,
         "backend": "default", "queue": "math", "priority": 10, "args": {"a": 2, "b": 3},
         "attempts": 0, "max_attempts": 5,
-        "enqueued_at": task["enqueued_at"], "run_after": task["run_after"], "started_at": null,
-        "last_attempted_at": null, "finished_at": null, "worker_ids": [], "return_value": null, "errors": [],
-        "progress": null, "tags": ["signup"], "metadata": {"source": "form"}, "version": 1,
+        "enqueued_at": task["enqueued_at"], "run_after": task["run_after"], "next_run_at": null,
+        "started_at": null, "last_attempted_at": null, "finished_at": null, "worker_ids": [],
+        "return_value": null, "errors": [], "progress": null, "tags": ["signup"],
+        "metadata": {"source": "form"}, "version": 1,
         "links": {
             "self": format!("/tasks/{id}"), "events": format!("/tasks/{id}/events"),
             "cancel": format!("/tasks/{id}/cancel"),
@@ -46,8 +47,20 @@ async fn times_are_written_in_utc_with_a_z() {
     let app = serve(&board, HttpConfig::default()).await;
     let answer =
         ask(&app, enqueue(r#"{"task": "add", "args": [1, 2], "run_after": "2999-01-01T02:00:00+02:00"}"#)).await;
-    assert_eq!(answer.json()["run_after"], "2999-01-01T00:00:00Z");
-    assert!(answer.json()["enqueued_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(answer.json()["run_after"], "2999-01-01T00:00:00.000000Z");
+    let enqueued_at = answer.json()["enqueued_at"].as_str().unwrap().to_owned();
+    assert!(enqueued_at.ends_with('Z') && enqueued_at.len() == "2999-01-01T00:00:00.000000Z".len(), "{enqueued_at}");
+}
+
+#[actix_web::test]
+async fn a_body_that_is_no_object_is_refused_in_words() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    for body in ["[]", "7", "null", "\"add\""] {
+        let answer = ask(&app, enqueue(body)).await;
+        assert_eq!(answer.problem(), "validation-failed", "{body}");
+        assert_eq!(answer.json()["detail"], "the body must be a JSON object", "{body}");
+    }
 }
 
 #[actix_web::test]

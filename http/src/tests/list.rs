@@ -91,3 +91,18 @@ async fn what_a_list_does_not_take_is_refused_by_name() {
     }
     assert_eq!(ask(&app, get("/tasks?backend=nowhere")).await.problem(), "unknown-backend");
 }
+
+#[actix_web::test]
+async fn backends_that_keep_nothing_neither_list_nor_cancel() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    // An immediate backend knows nothing of a task once it has answered.
+    for (backend, of_cancel) in [("now", (404, "not-found")), ("seen", (422, "validation-failed"))] {
+        let list = ask(&app, get(&format!("/tasks?backend={backend}"))).await;
+        assert_eq!((list.status.as_u16(), list.problem().as_str()), (422, "validation-failed"), "{backend}");
+        let call = format!(r#"{{"task": "add", "args": [1, 2], "backend": "{backend}"}}"#);
+        let id = ask(&app, enqueue(&call)).await.id();
+        let cancel = ask(&app, post(&format!("/tasks/{id}/cancel"))).await;
+        assert_eq!((cancel.status.as_u16(), cancel.problem().as_str()), of_cancel, "{backend}");
+    }
+}

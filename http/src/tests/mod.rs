@@ -5,6 +5,7 @@
 mod edge;
 mod enqueue;
 mod list;
+mod losses;
 mod mount;
 mod parts;
 mod polling;
@@ -58,10 +59,23 @@ async fn only_inside(secret: i64) {
     let _ = secret;
 }
 
+/// Fails, and waits long for its next attempt.
+#[task(http = false, backoff = "1h")]
+async fn stumble() -> Result<(), String> {
+    Err("out of ink".to_owned())
+}
+
 pub(super) struct Gate(Semaphore);
 
 fn definitions() -> Vec<&'static TaskDefinition> {
-    vec![add::definition(), greet::definition(), fail::definition(), pass_gate::definition(), only_inside::definition()]
+    vec![
+        add::definition(),
+        greet::definition(),
+        fail::definition(),
+        pass_gate::definition(),
+        only_inside::definition(),
+        stumble::definition(),
+    ]
 }
 
 /// A board with all tasks of this file: `default` in memory, `now` immediate, `seen` a dummy.

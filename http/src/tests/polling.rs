@@ -1,5 +1,7 @@
 //! `GET /tasks/{id}` and what can be done to one task.
 
+use callboard_tasks::Phase;
+
 use super::*;
 
 /// A task that waits for an hour.
@@ -203,6 +205,26 @@ async fn a_finished_task_runs_again_under_its_id() {
 
     let waiting = ask(&app, enqueue(LATER)).await.id();
     assert_eq!(ask(&app, post(&format!("/tasks/{waiting}/retry"))).await.problem(), "invalid-transition");
+}
+
+#[actix_web::test]
+async fn a_task_that_waits_for_its_next_attempt_says_when_that_is() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let call = board.call_named(stumble::NAME, "{}").await.unwrap();
+    let mut job = board.try_enqueue_any(call).await.unwrap();
+    let id = job.id();
+    while job.job().state.phase != Phase::RetryWait {
+        let version = job.job().state.version;
+        job = board.wait(id, WaitFor::ChangeAfter(version), Duration::from_secs(10)).await.unwrap();
+    }
+    let due = job.job().state.next_run_at.unwrap();
+    let task = ask(&app, get(&format!("/tasks/{id}"))).await.json();
+    assert_eq!((&task["phase"], &task["run_after"]), (&Value::from("retry_wait"), &Value::Null));
+    assert_eq!(task["next_run_at"], format!("{due:.6}"));
+
+    let cancelled = ask(&app, post(&format!("/tasks/{id}/cancel"))).await;
+    assert_eq!((cancelled.status.as_u16(), &cancelled.json()["next_run_at"]), (200, &Value::Null));
 }
 
 #[actix_web::test]

@@ -63,6 +63,18 @@ async fn head_is_get_without_the_body() {
 }
 
 #[actix_web::test]
+async fn what_is_no_request_yet_is_refused_with_an_empty_body() {
+    let (board, _) = board().await;
+    let (address, handle) = start(&board, HttpConfig::default()).await;
+    for request in ["GET /tasks\r\n\r\n", "GET /tasks HTTP/1.1\r\nConnection: close\r\n\r\n"] {
+        let answer = exchange(address, request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 ") && body.is_empty(), "{request:?}: {answer}");
+    }
+    handle.stop(false).await;
+}
+
+#[actix_web::test]
 async fn a_stopped_server_lets_the_request_under_way_end() {
     let (board, gate) = board().await;
     let app = serve(&board, HttpConfig::default()).await;
@@ -72,13 +84,14 @@ async fn a_stopped_server_lets_the_request_under_way_end() {
     // Both requests arrive together, so once the first is answered the second is under way.
     let poll = format!("GET /tasks/{id}?wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let requests = format!("GET /problems/csrf HTTP/1.1\r\nHost: localhost\r\n\r\n{poll}");
+    let end = format!("{}\n", crate::problem::Kind::Csrf.advice());
     let blocking = actix_web::rt::task::spawn_blocking::<_, TcpStream>;
     let stream = blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.write_all(requests.as_bytes()).unwrap();
         let mut first = Vec::new();
-        while !first.ends_with(b"instead.\n") {
+        while !first.ends_with(end.as_bytes()) {
             let mut byte = [0];
             stream.read_exact(&mut byte).unwrap();
             first.push(byte[0]);

@@ -51,6 +51,28 @@ async fn a_board_that_shuts_down_is_not_ready() {
 }
 
 #[actix_web::test]
+async fn health_is_for_all_and_its_details_for_this_machine() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    board.shutdown().await;
+    let failed = |answer: &Answer| answer.json()["checks"]["draining"].clone();
+    assert!(failed(&ask(&app, get("/readyz")).await)["detail"].is_string());
+    let far = |request: TestRequest| request.peer_addr(SocketAddr::from(([192, 0, 2, 1], 50_000)));
+    for request in [
+        get("/readyz").insert_header(("x-forwarded-for", "192.0.2.1")),
+        get("/readyz").insert_header(("host", "10.1.2.3:8000")),
+        far(get("/readyz")),
+    ] {
+        let answer = ask(&app, request).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert_eq!(failed(&answer), serde_json::json!({"status": "failed"}));
+    }
+    for path in ["/tasks", "/registry", "/nowhere"] {
+        assert_eq!(ask(&app, far(get(path))).await.problem(), "unauthorized", "{path}");
+    }
+}
+
+#[actix_web::test]
 async fn every_kind_of_problem_has_its_page_and_form() {
     let (board, _) = board().await;
     let app = serve(&board, HttpConfig::default()).await;

@@ -53,7 +53,12 @@ async fn a_token_that_is_not_quite_right_is_refused() {
         assert!(wrong.is_empty() || !String::from_utf8_lossy(&answer.body).contains(&wrong), "{wrong}");
     }
     let basic = get("/tasks").insert_header(("authorization", format!("Basic {text}")));
-    assert_eq!(ask(&app, basic).await.problem(), "unauthorized");
+    for other in [basic, get("/tasks").insert_header(("authorization", text.clone()))] {
+        let answer = ask(&app, other).await;
+        assert_eq!(answer.problem(), "unauthorized");
+        assert!(answer.json()["detail"].as_str().unwrap().starts_with("only Bearer tokens are taken"), "{answer:?}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"callboard\""));
+    }
 }
 
 #[actix_web::test]

@@ -110,18 +110,18 @@ fn every_key_arrives_in_its_place() {
 }
 
 #[test]
-fn all_mistakes_are_reported_at_once_each_with_its_line_key_value_and_fix() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_lines_each_with_its_key_value_and_fix() {
     let found = problems(
         "required_tasks = 3\n[tasks.default]\nbackend = \"memroy\"\nqueue = [\"a\"]\n[tasks.default.options]\nlease = \"3\"\nworkers = 0\n",
     );
     assert_eq!(
         found,
         [
-            "callboard.toml:3: tasks.default.backend is \"memroy\"; did you mean \"memory\"?",
-            "callboard.toml:7: tasks.default.options.workers is 0; write a whole number from 1 to 1024",
-            "callboard.toml:6: tasks.default.options.lease \"3\" is a duration without a unit; write \"3s\" for seconds",
-            "callboard.toml:4: tasks.default.queue is no setting; did you mean queues?",
             "callboard.toml:1: required_tasks is 3; write a list such as [\"shop.send_receipt\"]",
+            "callboard.toml:3: tasks.default.backend is \"memroy\"; did you mean \"memory\"?",
+            "callboard.toml:4: tasks.default.queue is no setting; did you mean queues?",
+            "callboard.toml:6: tasks.default.options.lease \"3\" is a duration without a unit; write \"3s\" for seconds",
+            "callboard.toml:7: tasks.default.options.workers is 0; write a whole number from 1 to 1024",
         ]
     );
 }
@@ -134,11 +134,66 @@ fn every_error_of_syntax_is_reported_with_its_line() {
 }
 
 #[test]
-fn a_file_without_the_alias_default_is_refused() {
+fn a_file_that_names_backends_must_name_the_alias_default() {
     let fix = "there must be a backend of this alias; write [tasks.default] and below it backend = \"memory\"";
-    assert_eq!(problems(""), [format!("callboard.toml: tasks.default is missing; {fix}")]);
     let other = "[tasks.mail]\nbackend = \"memory\"\n";
     assert_eq!(problems(other), [format!("callboard.toml:1: tasks.default is missing; {fix}")]);
+}
+
+#[test]
+fn a_file_that_names_no_backend_leaves_those_of_the_builder() {
+    for text in ["", "[tasks]\n", "shutdown_grace = \"1s\"\n", "[http]\n"] {
+        let settings = good(text);
+        assert!(settings.tasks.is_empty(), "{text:?}");
+        let board = futures::executor::block_on(
+            callboard_actors::Callboard::builder().memory().tasks([]).settings(settings).start(),
+        );
+        assert_eq!(board.unwrap().backends()[0].alias, "default", "{text:?}");
+    }
+}
+
+#[test]
+fn a_variable_problem_comes_after_those_of_the_file() {
+    let set = [("CALLBOARD__TASKS__DEFAULT__OPTIONS__WORKERS", "many")];
+    let found = read_with(&format!("{MEMORY}[tasks.default.options]\nlease = 3\nbogus = 1\n"), &set).unwrap_err();
+    let places: Vec<_> = found.iter().map(|problem| problem.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["callboard.toml:4", "callboard.toml:5", "CALLBOARD__TASKS__DEFAULT__OPTIONS__WORKERS"]);
+}
+
+#[test]
+fn what_is_refused_is_never_offered() {
+    let found = problems(&format!("zzzz = 1\nmails = 2\n{MEMORY}urls = 3\nqqqq = 4\n"));
+    assert_eq!(
+        found,
+        [
+            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, shutdown_grace, http",
+            "callboard.toml:2: mails is no setting; known are tasks, required_tasks, shutdown_grace, http",
+            "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options",
+            "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options",
+        ]
+    );
+    let none = problems("[tasks.default]\nbackend = \"dummy\"\n[tasks.default.options]\nqqqq = 4\n");
+    assert_eq!(none, ["callboard.toml:4: tasks.default.options.qqqq is no setting; there are none here; remove it"]);
+}
+
+#[test]
+fn a_variable_with_one_underscore_too_few_is_no_setting_and_said_so() {
+    let set = [
+        ("CALLBOARD_TASKS__DEFAULT__BACKEND", "memory"),
+        ("CALLBOARD_SHUTDOWN_GRACE", "1s"),
+        ("CALLBOARD_URL", "http://127.0.0.1:8000"),
+        ("CALLBOARD_TOKEN", "x"),
+        ("CALLBOARD_HTTP_PORT", "set by a system for containers"),
+    ];
+    let found = read_with(MEMORY, &set).unwrap_err();
+    let fix = "sets nothing: two underscores must follow CALLBOARD; write";
+    assert_eq!(
+        found,
+        [
+            format!("CALLBOARD_SHUTDOWN_GRACE: {fix} CALLBOARD__SHUTDOWN_GRACE"),
+            format!("CALLBOARD_TASKS__DEFAULT__BACKEND: {fix} CALLBOARD__TASKS__DEFAULT__BACKEND"),
+        ]
+    );
 }
 
 #[test]
@@ -300,8 +355,8 @@ fn a_list_of_problems_says_how_many_there_are() {
     let folder = Folder::new();
     let path = folder.write("callboard.toml", "a = 1\nb = 2\n");
     let text = Settings::from_file(&path, []).unwrap_err().to_string();
-    assert!(text.starts_with("the settings have 3 problems:\n  "), "{text}");
-    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(text.starts_with("the settings have 2 problems:\n  "), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
 }
 
 #[test]

@@ -151,7 +151,9 @@ async fn health_names_the_attempt_that_holds_a_thread_and_stays_well() {
         assert!(health.is_alive() && health.is_ready(), "one blocked worker is no reason to restart: {health:?}");
         let blocked: Vec<_> = health.backends[0].workers.iter().filter_map(|worker| worker.blocked.clone()).collect();
         blocked.iter().any(|blocked| {
-            blocked.task == hold_the_thread::NAME && blocked.job == holder.id() && blocked.held >= Duration::from_secs(1)
+            blocked.task == hold_the_thread::NAME
+                && blocked.job == holder.id()
+                && blocked.held >= Duration::from_secs(1)
         })
     })
     .await;

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_actors::{Backend, Callboard};
-use callboard_tasks::{
-    Change, Clock, Data, Error, JobId, Progress, Status, TaskContext, WaitFor, task, tasks,
-};
+use callboard_tasks::{Change, Clock, Data, Error, JobId, Progress, Status, TaskContext, WaitFor, task, tasks};
 use serde::{Deserialize, Serialize};
 
 use super::{board_of, end, start};
@@ -192,7 +190,8 @@ async fn progress_is_seen_while_the_attempt_runs() {
 async fn progress_is_written_at_most_twice_a_second() {
     let probe: Arc<Probe> = Arc::default();
     let store = SlowStore::new(Clock::system());
-    let board = start(tasks![report_without_end], &probe, Backend::store(Arc::clone(&store) as _), Clock::system()).await;
+    let board =
+        start(tasks![report_without_end], &probe, Backend::store(Arc::clone(&store) as _), Clock::system()).await;
     let result = board.enqueue(report_without_end::with()).await.unwrap();
     let written = || store.changes.lock().iter().filter(|change| matches!(change, Change::Progress { .. })).count();
     until("progress was written", || written() >= 1).await;

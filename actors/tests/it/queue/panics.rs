@@ -190,7 +190,8 @@ async fn a_panic_of_a_sync_function_is_a_failure_with_message_and_place() {
 async fn a_panic_is_tried_again_like_any_failure() {
     let (board, _) = one_worker().await;
     let result = board.enqueue(panic_at_once::with("again")).await.unwrap();
-    let changed = board.wait(result.id(), callboard_tasks::WaitFor::ChangeAfter(2), crate::support::SOON).await.unwrap();
+    let changed =
+        board.wait(result.id(), callboard_tasks::WaitFor::ChangeAfter(2), crate::support::SOON).await.unwrap();
     assert_eq!((changed.phase(), changed.attempts(), changed.errors().len()), (Phase::RetryWait, 1, 1));
 }
 

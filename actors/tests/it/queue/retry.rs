@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use callboard_actors::{Backend, Callboard};
 use callboard_tasks::{
-    Clock, Data, NoReturnValue, Phase, Status, Stop, TaskContext, TaskOutput, TaskResult, Timestamp, WaitFor,
-    task, tasks,
+    Clock, Data, NoReturnValue, Phase, Status, Stop, TaskContext, TaskOutput, TaskResult, Timestamp, WaitFor, task,
+    tasks,
 };
 
 use super::{end, start};

@@ -85,7 +85,10 @@ async fn a_board_with_its_required_tasks_starts() {
 async fn two_tasks_of_one_name_do_not_start_and_both_places_are_named() {
     let builder = Callboard::builder().memory().tasks(tasks![takes_a_name, takes_the_same_name]);
     let refused = message(&builder.start().await.unwrap_err());
-    assert!(refused.contains("\"other.needs_nothing\"") && refused.matches("queue/start.rs:").count() == 2, "{refused}");
+    assert!(
+        refused.contains("\"other.needs_nothing\"") && refused.matches("queue/start.rs:").count() == 2,
+        "{refused}"
+    );
 }
 
 #[tokio::test]

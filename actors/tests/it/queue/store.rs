@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use callboard_actors::{Backend, Callboard};
 use callboard_tasks::{
-    AnyCall, CallOptions, CancelReason, Clock, Data, Error, JobId, Json, Lookup, Phase, Store, StoreError,
-    TaskContext, WaitFor, WorkerId, task, tasks,
+    AnyCall, CallOptions, CancelReason, Clock, Data, Error, JobId, Json, Lookup, Phase, Store, StoreError, TaskContext,
+    WaitFor, WorkerId, task, tasks,
 };
 use futures::future::join_all;
 
@@ -365,5 +365,6 @@ async fn what_a_process_held_when_it_died_is_run_by_another() {
     // The last handle is dropped: the board stops as if it had been killed.
     drop(dies);
     probe.gate.open();
-    within(5, until_async("another one has run it", async || phase(&store, result.id()).await == Phase::Successful)).await;
+    within(5, until_async("another one has run it", async || phase(&store, result.id()).await == Phase::Successful))
+        .await;
 }

@@ -161,7 +161,7 @@ async fn a_scheduled_job_can_be_run_now() {
 }
 
 /// A change of when alone.
-fn reschedule(run_after: RunAfter) -> Change {
+fn reschedule(run_after: &RunAfter) -> Change {
     let run_after = Some(run_after.resolve(START).unwrap());
     Change::Reschedule { run_after, priority: None, queue: None, max_attempts: None, if_version: None }
 }
@@ -171,7 +171,7 @@ async fn a_scheduled_job_can_be_moved_to_another_time() {
     let probe = Arc::default();
     let (board, clock) = board(&probe).await;
     let result = board.enqueue(say::with("moved").run_after(HOUR)).await.unwrap();
-    board.change(result.id(), reschedule((3 * HOUR).into())).await.unwrap();
+    board.change(result.id(), reschedule(&(3 * HOUR).into())).await.unwrap();
     clock.advance(2 * HOUR);
     end(board.enqueue(say::with("first")).await.unwrap()).await;
     clock.advance(HOUR);
@@ -179,7 +179,7 @@ async fn a_scheduled_job_can_be_moved_to_another_time() {
     assert_eq!(probe.lines(), ["first", "moved"]);
 
     let result = board.enqueue(say::with("at once").run_after(HOUR)).await.unwrap();
-    board.change(result.id(), reschedule(RunAfter::Now)).await.unwrap();
+    board.change(result.id(), reschedule(&RunAfter::Now)).await.unwrap();
     within(5, end(result)).await;
 }
 
@@ -189,7 +189,8 @@ async fn by_the_real_clock_a_job_that_is_moved_starts_at_its_new_time() {
     let board = board_of(tasks![say], &probe, |b| b).await;
     let result = board.enqueue(say::with("moved").run_after(HOUR)).await.unwrap();
     let soon = Some(Some(jiff::Timestamp::now() + SignedDuration::from_millis(100)));
-    let change = Change::Reschedule { run_after: soon, priority: None, queue: None, max_attempts: None, if_version: None };
+    let change =
+        Change::Reschedule { run_after: soon, priority: None, queue: None, max_attempts: None, if_version: None };
     board.change(result.id(), change).await.unwrap();
     within(5, end(result)).await;
 }

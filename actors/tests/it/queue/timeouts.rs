@@ -160,6 +160,7 @@ async fn an_attempt_knows_its_deadline() {
 async fn a_call_overrides_the_timeout_of_its_task() {
     let probe = Arc::default();
     let board = board(&probe).await;
-    let failed = within(5, end(board.enqueue(never_end::with().timeout(Duration::from_millis(7))).await.unwrap())).await;
+    let failed =
+        within(5, end(board.enqueue(never_end::with().timeout(Duration::from_millis(7))).await.unwrap())).await;
     assert!(failed.errors()[0].message.contains("7ms"), "{}", failed.errors()[0].message);
 }

@@ -45,7 +45,8 @@ async fn ten_thousand_waiters_of_as_many_jobs_are_each_told_of_their_own() {
     board.pause("default", "default").await.unwrap();
     let calls = (0..10_000).map(|n| give::with(n).erase()).collect();
     let results = board.enqueue_all(calls).await.unwrap();
-    let waiters: Vec<_> = results.into_iter().map(|result| tokio::spawn(result.wait(Duration::from_secs(50)))).collect();
+    let waiters: Vec<_> =
+        results.into_iter().map(|result| tokio::spawn(result.wait(Duration::from_secs(50)))).collect();
     tokio::task::yield_now().await;
     board.resume("default", "default").await.unwrap();
     for (n, told) in within(50, join_all(waiters)).await.into_iter().enumerate() {

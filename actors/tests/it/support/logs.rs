@@ -2,6 +2,7 @@
 
 use std::sync::Once;
 
+use callboard_tasks::JobId;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use parking_lot::Mutex;
 
@@ -39,8 +40,8 @@ pub(crate) fn listen() {
     });
 }
 
-/// The lines that mention this.
-pub(crate) fn about(what: impl ToString) -> Vec<Line> {
-    let what = what.to_string();
+/// The lines that mention this job.
+pub(crate) fn about(job: JobId) -> Vec<Line> {
+    let what = job.to_string();
     LOGGER.0.lock().iter().filter(|line| line.text.contains(&what)).cloned().collect()
 }

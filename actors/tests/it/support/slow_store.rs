@@ -39,7 +39,12 @@ pub(crate) struct Door {
 
 impl Default for Door {
     fn default() -> Self {
-        Self { gate: Gate::opened(), asked: AtomicUsize::new(0), failures: Mutex::default(), panics: AtomicUsize::new(0) }
+        Self {
+            gate: Gate::opened(),
+            asked: AtomicUsize::new(0),
+            failures: Mutex::default(),
+            panics: AtomicUsize::new(0),
+        }
     }
 }
 
