@@ -13,8 +13,9 @@ use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::Semaphore;
 
 use crate::door::{Entry, Gate, ROOM_WAIT, Room, plain_health};
-use crate::handle::{Hub, ShutdownReport};
+use crate::handle::ShutdownReport;
 use crate::health::BackendHealth;
+use crate::hub::Hub;
 use crate::messages::{Cancel, Drain, Enqueue, EnqueueAll, GetResult, List, Pause, Resume, Retry, Stats, Wait};
 
 /// What a custom backend answers: [`Enqueue`], and whatever else it is given a recipient for.

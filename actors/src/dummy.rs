@@ -9,8 +9,8 @@ use futures::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 
 use crate::door::{Entry, Gate, Room, plain_health};
-use crate::handle::Hub;
 use crate::health::BackendHealth;
+use crate::hub::Hub;
 
 /// What was enqueued at a dummy backend, in order. A clone shows the same list.
 ///

@@ -3,27 +3,26 @@
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Handler, Message, Recipient};
 use callboard_tasks::{
-    AnyCall, BackendInfo, Board, Call, Change, Clock, Control, DataMap, Error, Event, EventKind, Filter, InvalidTask,
-    JobId, Json, Page, Phase, Problem, Progress, Published, Registry, Snapshot, Stats, Status, Task, TaskOutput,
-    TaskResult, WaitError, WaitFor, near_names, validate,
+    AnyCall, BackendInfo, Board, Call, Change, Clock, Control, Error, Filter, InvalidTask, JobId, Page, Problem,
+    Progress, Published, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult, WaitError, WaitFor, near_names,
+    validate,
 };
-use futures::future::{BoxFuture, Either, FutureExt, select};
-use tracing::{debug, error, info, warn};
+use futures::future::{BoxFuture, FutureExt};
+use tracing::{info, warn};
 
 use crate::door::{Gate, Room};
 use crate::dummy::Dummy;
-use crate::events::{EventMessage, Events};
+use crate::events::EventMessage;
 use crate::health::Health;
+use crate::hub::Hub;
+use crate::named::by_name;
 use crate::reception::{Reception, Receptions};
-use crate::threads::Threads;
-use crate::weak::WeakBoard;
 use crate::{Blocking, Builder};
 
 /// A running board: enqueues calls, runs them on its own threads, and knows their results.
@@ -42,18 +41,6 @@ pub(crate) struct Inner {
     pub(crate) dummies: BTreeMap<String, Dummy>,
     pub(crate) receptions: Receptions,
     pub(crate) grace: Duration,
-}
-
-/// What all parts of a board share.
-#[derive(Debug)]
-pub(crate) struct Hub {
-    pub(crate) threads: Threads,
-    pub(crate) events: Events,
-    pub(crate) clock: Clock,
-    pub(crate) registry: Registry,
-    pub(crate) data: Arc<DataMap>,
-    pub(crate) draining: AtomicBool,
-    board: OnceLock<Arc<WeakBoard>>,
 }
 
 /// What a shutdown left behind.
@@ -428,49 +415,6 @@ impl Callboard {
     }
 }
 
-/// A call of a task that only others can run: its arguments are checked by name.
-fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
-    use serde_json::Value;
-    let wrong = |pointer: String, detail: String| Error::from(InvalidTask::new(&task.name, pointer, detail));
-    let parameters = &task.parameters;
-    let mut given = match serde_json::from_str(args) {
-        Ok(Value::Object(given)) => given,
-        Ok(Value::Array(values)) if values.len() <= parameters.len() => {
-            parameters.iter().map(|p| p.name.clone()).zip(values).collect()
-        }
-        Ok(Value::Array(values)) => {
-            let detail = format!("has {} values; {} has {} parameters", values.len(), task.name, parameters.len());
-            return Err(wrong("#/args".into(), detail));
-        }
-        Ok(_) => {
-            let detail = "must be an object by parameter name or an array by position";
-            return Err(wrong("#/args".into(), detail.into()));
-        }
-        Err(error) => return Err(wrong("#/args".into(), error.to_string())),
-    };
-    let known: Vec<_> = parameters.iter().map(|p| p.name.as_str()).collect();
-    let unknown = given.keys().filter(|name| !known.contains(&name.as_str())).map(|name| {
-        Problem::new(format!("#/args/{name}"), format!("is not a parameter; there are {}", known.join(", ")))
-    });
-    let missing = parameters
-        .iter()
-        .filter(|p| p.required && !given.contains_key(&p.name))
-        .map(|p| Problem::new(format!("#/args/{}", p.name), format!("is missing; its type is {}", p.type_name)));
-    let problems: Vec<_> = unknown.chain(missing).collect();
-    if !problems.is_empty() {
-        return Err(InvalidTask { task: task.name.clone(), problems }.into());
-    }
-    for parameter in parameters {
-        if let (false, Some(default)) = (given.contains_key(&parameter.name), &parameter.default) {
-            given.insert(parameter.name.clone(), default.to_value());
-        }
-    }
-    let args = Json::from_value(&given).map_err(|error| wrong(format!("#/args{}", error.pointer), error.problem))?;
-    let mut call = AnyCall::named(task.name.clone(), None, args, callboard_tasks::CallOptions::default());
-    call.options_mut().queue = Some(task.queue.clone().into());
-    Ok(call)
-}
-
 impl Inner {
     /// The backend of that alias.
     pub(crate) fn gate(&self, alias: &str) -> Result<&Arc<dyn Gate>, Error> {
@@ -549,99 +493,6 @@ impl Board for Inner {
     fn provide(&self, key: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {
         let board = self.hub.handle()?;
         (key == TypeId::of::<Callboard>()).then(|| Arc::new(board) as _)
-    }
-}
-
-impl Hub {
-    pub(crate) fn new(threads: Threads, clock: Clock, registry: Registry, data: DataMap) -> Self {
-        Self {
-            threads,
-            events: Events::default(),
-            clock,
-            registry,
-            data: Arc::new(data),
-            draining: AtomicBool::new(false),
-            board: OnceLock::new(),
-        }
-    }
-
-    /// Tells the parts about the whole, once it stands.
-    pub(crate) fn introduce(&self, board: &Callboard) {
-        let _ = self.board.set(Arc::new(WeakBoard::new(Arc::downgrade(&board.0))));
-    }
-
-    /// The handle of the board, while anybody holds one.
-    pub(crate) fn handle(&self) -> Option<Callboard> {
-        self.board.get()?.upgrade().map(Callboard)
-    }
-
-    /// Awaits something at most as long as `limit`, on any runtime.
-    pub(crate) async fn within<F: Future>(&self, limit: Duration, work: F) -> Option<F::Output> {
-        let (ring, alarm) = tokio::sync::oneshot::channel();
-        let _timer = self.threads.after(limit, move || {
-            let _ = ring.send(());
-        });
-        let work = std::pin::pin!(work);
-        match select(work, alarm).await {
-            Either::Left((answer, _)) => Some(answer),
-            Either::Right((Ok(()), _)) => None,
-            // The timers' thread has ended with the board; whoever waits now waits without a limit no longer.
-            Either::Right((Err(_), _)) => None,
-        }
-    }
-
-    /// Logs an event and sends it to whoever wants it. Only to be called after the commit that made it true.
-    pub(crate) fn announce(&self, kind: EventKind, snapshot: &Snapshot) {
-        log_event(kind, snapshot);
-        if !self.events.wants(kind) {
-            return;
-        }
-        // An event that nobody has heard yet must not keep the board alive.
-        let board = self.board.get().map(|board| Arc::clone(board) as _);
-        if let Ok(result) = TaskResult::new(board, snapshot.clone()) {
-            let event =
-                Event { kind, backend: snapshot.backend.to_string(), job: snapshot.job.clone(), at: self.clock.now() };
-            self.events.send(&event, &result);
-        }
-    }
-}
-
-/// Whether anybody reads the line of an event: through `tracing`, or through `log`, of which `event_enabled!` knows
-/// nothing. A job in that status is then worth a snapshot.
-pub(crate) fn is_logged(kind: EventKind, status: Status) -> bool {
-    macro_rules! is_read {
-        ($tracing:ident, $log:ident) => {
-            tracing::event_enabled!(target: "callboard::tasks", tracing::Level::$tracing)
-                || log::log_enabled!(target: "callboard::tasks", log::Level::$log)
-        };
-    }
-    match (kind, status) {
-        (EventKind::Enqueued, _) => is_read!(DEBUG, Debug),
-        (EventKind::Finished, Status::Failed) => is_read!(ERROR, Error),
-        (EventKind::Started | EventKind::Finished, _) => is_read!(INFO, Info),
-    }
-}
-
-/// Django's log lines: enqueued at DEBUG, started and finished at INFO, failed at ERROR.
-fn log_event(kind: EventKind, snapshot: &Snapshot) {
-    let (job, spec) = (&snapshot.job, &snapshot.job.spec);
-    match kind {
-        EventKind::Enqueued => debug!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
-            backend = %snapshot.backend, "task enqueued"),
-        EventKind::Started => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
-            state = %job.status(), "task started"),
-        // What somebody wanted is no error.
-        EventKind::Finished if job.state.phase == Phase::Cancelled => {
-            info!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
-                phase = %job.state.phase, "task finished");
-        }
-        EventKind::Finished if job.status() == Status::Failed => {
-            let last = job.state.errors().last();
-            error!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
-                phase = %job.state.phase, error = last.map_or("", |error| error.message.as_str()), "task finished");
-        }
-        EventKind::Finished => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
-            state = %job.status(), "task finished"),
     }
 }
 

@@ -15,8 +15,9 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use crate::door::{Entry, Gate, Room, plain_health};
-use crate::handle::{Hub, ShutdownReport};
+use crate::handle::ShutdownReport;
 use crate::health::BackendHealth;
+use crate::hub::Hub;
 use crate::panics::{contain, drop_contained};
 use crate::queue::{Facts, ending};
 

@@ -8,7 +8,7 @@ use callboard_tasks::{EventKind, Job, JobId, JobSpec, Status};
 use parking_lot::Mutex;
 
 use super::desk::Desk;
-use crate::handle::is_logged;
+use crate::hub::is_logged;
 
 /// Jobs on their way into the store that somebody wants to hear of.
 ///

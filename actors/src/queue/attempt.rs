@@ -11,8 +11,9 @@ use callboard_tasks::{
 use futures::future::LocalBoxFuture;
 use parking_lot::Mutex;
 
-use super::desk::{Desk, DeskBoard, Turn};
+use super::desk::{Desk, DeskBoard};
 use super::record::{Facts, ending};
+use super::turn::Turn;
 use super::worker::Slot;
 use crate::panics::{contain, drop_contained};
 use crate::threads::{Threads, Timer};

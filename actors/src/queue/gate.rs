@@ -12,14 +12,16 @@ use callboard_tasks::{
 use futures::future::{BoxFuture, FutureExt};
 
 use super::backend::QueueBackend;
-use super::desk::{Desk, DeskBoard, Letter};
+use super::desk::{Desk, DeskBoard};
 use super::heart::register;
 use super::lease::Standing;
+use super::turn::Letter;
 use crate::builder::QueueOptions;
 use crate::custom::room_for;
 use crate::door::{Entry, Gate, Room};
-use crate::handle::{Hub, ShutdownReport};
+use crate::handle::ShutdownReport;
 use crate::health::BackendHealth;
+use crate::hub::Hub;
 
 /// How long a shutdown waits for attempts after it has told them to stop.
 const LEAVE_AFTER: Duration = Duration::from_secs(5);

@@ -101,6 +101,10 @@ fn follow(desk: &Arc<Desk>, pulse: Pulse) {
     if let Some(at) = pulse.next_due {
         desk.note_due(at);
     }
+    if desk.store.waits() {
+        // Another process may have enqueued, and nobody tells of it: a beat is the longest that its job waits.
+        desk.look_for_work();
+    }
     for slot in &desk.slots {
         if let Some(blocked) = slot.blocked() {
             warn!(target: "callboard", backend = %desk.alias, worker = slot.number, task = %blocked.task,

@@ -14,6 +14,7 @@ mod keeper;
 mod lease;
 mod pumps;
 mod record;
+mod turn;
 mod worker;
 
 pub(crate) use gate::QueueGate;

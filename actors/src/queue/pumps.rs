@@ -11,7 +11,8 @@ use futures::future::FutureExt;
 use parking_lot::Mutex;
 use tracing::{error, warn};
 
-use super::desk::{Desk, Letter, Reservation, Turn};
+use super::desk::Desk;
+use super::turn::{Letter, Reservation, Turn};
 use crate::panics::drop_contained;
 
 /// The pauses between tries to reach a store that fails.

@@ -11,7 +11,8 @@ use callboard_tasks::JobSpec;
 use parking_lot::Mutex;
 
 use super::attempt;
-use super::desk::{Desk, Turn};
+use super::desk::Desk;
+use super::turn::Turn;
 use crate::health::{Blocked, WorkerHealth};
 use crate::supervise::{DeathGuard, Live};
 

@@ -257,9 +257,7 @@ fn run_twice(context: TaskContext, probe: Data<Probe>) {
 async fn a_run_can_be_told_after_a_lost_run_of_the_same_job_has_returned() {
     let (probe, clock): (Arc<Probe>, _) = (Arc::default(), Clock::manual(START));
     let store = SlowStore::new(clock.clone());
-    // The beat would tell it as well, but takes its time.
-    let slow = Backend::store(Arc::clone(&store) as _).lease(Duration::from_secs(30));
-    let board = start(tasks![run_twice], &probe, slow, clock.clone()).await;
+    let board = start(tasks![run_twice], &probe, backend(&store), clock.clone()).await;
     let first = workers(&store).await.remove(0);
     let result = board.enqueue(run_twice::with()).await.unwrap();
     until("it runs", || probe.said("run 1")).await;
@@ -269,6 +267,8 @@ async fn a_run_can_be_told_after_a_lost_run_of_the_same_job_has_returned() {
     probe.gate.open();
     until("the first run has returned", || probe.said("the first has returned")).await;
     until("its outcome was refused", || store.finish.asked() >= 1).await;
+    // The beat would tell it as well.
+    store.beat.gate.close();
     board.cancel(result.id()).await.unwrap();
     assert_eq!(within(5, end(result)).await.phase(), Phase::Cancelled);
     assert!(probe.said("told"));
@@ -343,7 +343,6 @@ async fn tasks_of_another_process_can_be_called_by_name() {
 }
 
 #[tokio::test]
-#[ignore = "no store tells other processes of new jobs yet: they find them when something else wakes them"]
 async fn a_job_that_another_process_enqueues_is_found_within_a_second() {
     let (probe, store) = (Arc::new(Probe::default()), SlowStore::new(Clock::system()));
     let _runs = board(&probe, &store).await;
@@ -352,19 +351,4 @@ async fn a_job_that_another_process_enqueues_is_found_within_a_second() {
     let call = front.call_named("say", r#"["from the front"]"#).await.unwrap();
     front.enqueue_any(call).await.unwrap();
     within(2, until("it has run", || probe.said("from the front"))).await;
-}
-
-#[tokio::test]
-#[ignore = "no process takes the lease of another yet"]
-async fn what_a_process_held_when_it_died_is_run_by_another() {
-    let (probe, store) = (Arc::new(Probe::default()), SlowStore::new(Clock::system()));
-    let dies = board(&probe, &store).await;
-    let result = dies.enqueue(stay::with()).await.unwrap();
-    until("it runs", || probe.inside() == 1).await;
-    let _lives = board(&probe, &store).await;
-    // The last handle is dropped: the board stops as if it had been killed.
-    drop(dies);
-    probe.gate.open();
-    within(5, until_async("another one has run it", async || phase(&store, result.id()).await == Phase::Successful))
-        .await;
 }

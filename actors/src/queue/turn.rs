@@ -1,0 +1,96 @@
+//! What passes over the desk: a call on its way to the store, room kept for its job, and a claimed job's turn.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use callboard_tasks::{Job, JobSpec, JobState, Phase, Snapshot, Unit};
+use tokio::sync::oneshot;
+
+use super::desk::Desk;
+
+/// A claimed job that waits for a worker.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) spec: Arc<JobSpec>,
+    /// The fence of its claim.
+    pub(crate) run: u64,
+    /// Which attempt it will be, counted from 1.
+    pub(crate) attempt: u32,
+    pub(crate) max_attempts: u32,
+    /// The version of the job since its claim.
+    version: u64,
+    /// Its state as claimed, for events; a handed-off job has none but the fresh one.
+    state: Option<Box<JobState>>,
+    pub(super) claimed_at: Instant,
+}
+
+impl Turn {
+    /// A job that was inserted as claimed.
+    pub(crate) fn handed_off(spec: Arc<JobSpec>) -> Self {
+        let max_attempts = spec.retry.max_attempts;
+        Self { spec, run: 1, attempt: 1, max_attempts, version: 2, state: None, claimed_at: Instant::now() }
+    }
+
+    /// A job that a claim gave.
+    ///
+    /// Its state is kept only where somebody may be told of the start.
+    pub(crate) fn claimed(job: Job, tell: bool) -> Self {
+        let state = job.state;
+        Self {
+            run: state.run,
+            attempt: state.attempts,
+            max_attempts: state.max_attempts,
+            version: state.version,
+            spec: job.spec,
+            state: tell.then(|| Box::new(state)),
+            claimed_at: Instant::now(),
+        }
+    }
+
+    /// The job as it is when this attempt starts.
+    pub(super) fn snapshot(&self, desk: &Desk) -> Snapshot {
+        let state = self.state.as_deref().cloned().unwrap_or_else(|| {
+            let now = desk.hub.clock.now();
+            let mut state = JobState::new(&self.spec);
+            state.phase = Phase::Running;
+            state.version = self.version;
+            state.run = self.run;
+            state.attempts = self.attempt;
+            state.started_at = Some(now);
+            state.last_attempted_at = Some(now);
+            state.history.add_worker(desk.worker_id());
+            state
+        });
+        desk.snapshot(Job { spec: Arc::clone(&self.spec), state })
+    }
+}
+
+/// A call that waits for its store.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) unit: Unit,
+    /// The room that was kept for its job, so that it can start at once.
+    pub(crate) reservation: Option<Reservation>,
+    pub(crate) reply: oneshot::Sender<Result<(), callboard_tasks::StoreError>>,
+    /// Its place in front of the backend, given back when it is answered.
+    pub(crate) permit: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// Room kept for a job that is to be inserted as claimed. Dropping it gives the room back.
+#[derive(Debug)]
+pub(crate) struct Reservation(pub(super) Option<Arc<Desk>>);
+
+impl Reservation {
+    /// The job was inserted as claimed: it has the room from now on.
+    pub(crate) fn used(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if let Some(desk) = &self.0 {
+            desk.release(1);
+        }
+    }
+}
