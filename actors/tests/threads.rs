@@ -89,7 +89,8 @@ async fn a_board_that_is_dropped_or_shut_down_leaves_no_thread_behind() {
 
     // Attempts are under way, of each kind; waiters wait; a receiver is stuck.
     for round in 0..3 {
-        let probe: Arc<Probe> = Arc::default();
+        // A store of its own: what the round before has left behind would run in this one.
+        let (probe, store) = (Arc::<Probe>::default(), SlowStore::new(Clock::system()));
         let board = start(&probe, &store).await;
         until("two threads and five workers are there", || threads() >= before + 2 + 5).await;
         board.subscribe::<TaskFinished>(Busy.start().recipient());

@@ -127,6 +127,27 @@ async fn the_events_of_each_job_come_in_their_order_however_many_there_are() {
 
 // Django 77
 #[actix::test]
+async fn a_job_that_is_claimed_before_its_enqueuer_hears_of_it_is_told_as_enqueued_first() {
+    let store = SlowStore::new(Clock::system());
+    let board = board(Backend::store(Arc::clone(&store) as _)).await;
+    let heard = listen(&board, "");
+    // It is kept, and claimed, and run, and the answer to the enqueue is still on its way.
+    board.pause("default", "default").await.unwrap();
+    store.kept.close();
+    let enqueueing = tokio::task::spawn_local({
+        let board = board.clone();
+        async move { board.enqueue(add::with(1, 2)).await }
+    });
+    until("it is on its way", || store.enqueue.asked() == 1).await;
+    board.resume("default", "default").await.unwrap();
+    until("it has run", || heard.lock().len() == 3).await;
+    store.kept.open();
+    let placed = within(5, enqueueing).await.unwrap().unwrap();
+    assert_eq!((kinds(&heard, placed.id()), placed.status()), (ALL.to_vec(), Status::Ready));
+}
+
+// Django 77
+#[actix::test]
 async fn an_event_comes_only_when_it_can_be_looked_up() {
     let board = board(Backend::memory()).await;
     let heard = listen(&board, "");

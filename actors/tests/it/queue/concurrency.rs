@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_tasks::{Data, task, tasks};
+use callboard_actors::Backend;
+use callboard_tasks::{Clock, Data, task, tasks};
 use futures::future::join_all;
 
-use super::{board_of, end};
-use crate::support::{Probe, until, until_async, within};
+use super::{board_of, end, start};
+use crate::support::{Probe, SlowStore, until, until_async, within};
 
 /// Passes the gate of the board's probe, with several polls inside.
 #[task]
@@ -161,4 +162,28 @@ async fn health_names_the_attempt_that_holds_a_thread_and_stays_well() {
     within(20, end(holder)).await;
     let health = board.health().await;
     assert!(health.backends[0].workers.iter().all(|worker| worker.blocked.is_none()), "{health:?}");
+}
+
+#[tokio::test]
+async fn no_wake_up_is_lost() {
+    for backend in [Backend::memory(), Backend::store(SlowStore::new(Clock::system()))] {
+        let board = start(tasks![double], &Arc::default(), backend.workers(2), Clock::system()).await;
+        for n in 0..3_000 {
+            let done = within(10, end(board.enqueue(double::with(n)).await.unwrap())).await;
+            // One that lay around for a second was handed back, and then run as its second run.
+            assert_eq!((done.return_value(), done.job().state.run), (Ok(&(2 * n)), 1));
+        }
+        let callers = (0..8).map(|_| {
+            let board = board.clone();
+            tokio::spawn(async move {
+                for n in 0..300 {
+                    let done = end(board.enqueue(double::with(n)).await.unwrap()).await;
+                    assert_eq!((done.return_value(), done.job().state.run), (Ok(&(2 * n)), 1));
+                }
+            })
+        });
+        for caller in within(30, join_all(callers)).await {
+            caller.unwrap();
+        }
+    }
 }

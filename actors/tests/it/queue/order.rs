@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use callboard_actors::{Backend, Callboard};
-use callboard_tasks::{AnyCall, Data, task, tasks};
+use callboard_tasks::{AnyCall, Clock, Data, task, tasks};
 use futures::future::join_all;
 
-use super::{board_of, end};
-use crate::support::{Probe, until, within};
+use super::{board_of, end, start};
+use crate::support::{Probe, SlowStore, until, within};
 
 #[task]
 async fn say(probe: Data<Probe>, line: String) {
@@ -57,6 +57,22 @@ async fn a_call_is_not_handed_off_past_those_that_wait() {
     end(stays).await;
     within(10, join_all(results.into_iter().map(end))).await;
     assert_eq!(probe.lines(), ["high", "a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn a_call_is_not_handed_off_while_a_claim_looks_for_those_that_wait() {
+    let (probe, store) = (Arc::default(), SlowStore::new(Clock::system()));
+    let backend = Backend::store(Arc::clone(&store) as _).workers(1);
+    let board = start(tasks![say], &probe, backend, Clock::system()).await;
+    end(board.enqueue(say::with("before")).await.unwrap()).await;
+    store.claim.gate.close();
+    let claims = store.claim.asked();
+    let mut results = board.enqueue_all(vec![call("a", 0), call("b", 0)]).await.unwrap();
+    until("a claim is under way", || store.claim.asked() > claims).await;
+    results.push(board.enqueue_any(call("c", 0)).await.unwrap());
+    store.claim.gate.open();
+    within(5, join_all(results.into_iter().map(end))).await;
+    assert_eq!(probe.lines(), ["before", "a", "b", "c"]);
 }
 
 #[tokio::test]

@@ -18,6 +18,8 @@ use super::gate::Gate;
 pub(crate) struct SlowStore {
     pub(crate) inner: MemoryStore,
     pub(crate) enqueue: Door,
+    /// Closed, it holds the answers to what was kept already.
+    pub(crate) kept: Gate,
     pub(crate) claim: Door,
     pub(crate) finish: Door,
     pub(crate) beat: Door,
@@ -80,6 +82,7 @@ impl SlowStore {
         Arc::new(Self {
             inner: MemoryStore::new(clock, MemoryOptions::default()),
             enqueue: Door::default(),
+            kept: Gate::opened(),
             claim: Door::default(),
             finish: Door::default(),
             beat: Door::default(),
@@ -97,6 +100,7 @@ impl Store for SlowStore {
                 Ok(()) => answers = self.inner.enqueue(units).await,
                 Err(_) => answers.extend(units.iter().map(|_| Err(StoreError::Busy("made to fail".into())))),
             }
+            self.kept.pass().await;
             answers
         }
         .boxed()
