@@ -42,6 +42,8 @@ RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-featur
 
 if [ "$mode" = full ]; then
     step "long tests, as release"
+    # Naming one test leaves the examples out, which it starts.
+    cargo build --locked --release -p callboard --examples
     cargo test --locked --release -p callboard --test it -- --include-ignored
 fi
 
