@@ -50,6 +50,8 @@
 //!
 //! | feature | default | gives |
 //! |---|---|---|
+//! | `sqlite` | yes | [`mod@store::sqlite`]: jobs in one file, without a server |
+//! | `postgres` | yes | [`mod@store::postgres`]: jobs in a PostgreSQL database, for many machines |
 //! | `http` | yes | [`mod@http`]: the front end as actix-web routes; [`system`]: a whole server |
 //! | `cli` | yes | [`cli`]: the command line, and with it the program `callboard`; needs `http` |
 //!
@@ -57,6 +59,7 @@
 //! clap.
 
 mod settings;
+pub mod store;
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -82,15 +85,6 @@ pub use callboard_tasks::{
 #[cfg(feature = "http")]
 pub use self::settings::HttpSettings;
 pub use self::settings::{BackendKind, BackendSettings, Settings, SettingsError, SettingsProblem};
-
-/// What a store must do, and what it is spoken with: for stores of your own.
-pub mod store {
-    pub use callboard_tasks::{
-        Ask, Attempts, Beat, Change, Changed, Claim, Claimed, Control, Ending, Fate, Filter, Job, JobSpec, JobState,
-        Json, Listing, Lookup, MemoryOptions, MemoryStore, Move, Outcome, Page, Placed, Published, PublishedParameter,
-        Pulse, QueueStats, Stats, Store, StoreError, Unit,
-    };
-}
 
 #[doc(hidden)]
 pub use callboard_tasks::__private;

@@ -74,8 +74,8 @@ pub use retry::{Backoff, RetryPolicy};
 pub use run_after::{RunAfter, format_duration, parse_duration};
 pub use stop::{Failure, FailureKind, Stop};
 pub use store::{
-    Ask, Beat, Change, Changed, Claim, Claimed, Control, Ending, Fate, Filter, Listing, Lookup, Outcome, Page, Placed,
-    Published, PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
+    Ask, Beat, Change, Changed, Claim, Claimed, Control, Ear, Ending, Fate, Filter, Heard, Listing, Lookup, Outcome,
+    Page, Placed, Prunable, Published, PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
 };
 pub use task::{Parameter, Run, Source, Task, TaskArg, TaskDefinition, TaskOptions, TaskOutput};
 pub use validate::{resolve, validate};

@@ -136,6 +136,38 @@ pub trait Store: Send + Sync + 'static {
     /// If the store could not be written.
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>>;
 
+    /// How many finished jobs are past their retention: what [`prune`](Self::prune) would remove by and by.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be read.
+    fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>>;
+
+    /// Tells `ear` from now on what other processes do to the store, as far as it hears of that. A hint to look,
+    /// never the truth: it may come late, twice, for nothing, or not at all. The last ear given is the one that is
+    /// told; it must not block. A store that no other process can reach has nothing to tell.
+    fn listen(&self, ear: Ear) {
+        drop(ear);
+    }
+
+    /// Somebody in this process waits for these jobs, whoever runs them: when one of them ends, in whatever process,
+    /// [`Heard::Ended`] comes to each process that watches it. A job that has ended already may make no sound. What
+    /// is watched is forgotten after a few minutes; it may be watched again.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be written.
+    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<(), StoreError>> {
+        drop(ids);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Ends its threads and connections, once what was given to it before has been answered. Whatever is asked of it
+    /// afterwards fails. Dropping a store closes it too, without waiting for that.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// Whether its futures wait for something outside the process. A store that does not is asked right where
     /// the question comes up, without a hop to the backend's actor.
     fn waits(&self) -> bool {
@@ -260,6 +292,11 @@ pub struct Beat {
 /// What a worker process must know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pulse {
+    /// The store's time when it answered: what the ends of leases are compared with.
+    pub now: Timestamp,
+    /// Whether a claim may find something: false only if no queue that is not paused has a job that is due. A job
+    /// of a task that this process lacks may count.
+    pub due: bool,
     /// Jobs of its own that somebody asked to cancel, with the run that is asked.
     pub cancels: Vec<(JobId, u64)>,
     /// Other worker processes with the end of their leases, earliest first; at most 16.
@@ -268,6 +305,30 @@ pub struct Pulse {
     pub next_due: Option<Timestamp>,
     /// Queues that are paused.
     pub paused: Vec<String>,
+}
+
+/// Takes what a store hears; see [`Store::listen`].
+pub type Ear = Arc<dyn Fn(Heard) + Send + Sync>;
+
+/// What a store hears of other processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Heard {
+    /// Something may have become due.
+    Work,
+    /// These watched jobs have ended.
+    Ended(Vec<JobId>),
+    /// Anything may have happened: jobs came, or ended.
+    Something,
+}
+
+/// How many finished jobs are past their retention.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Prunable {
+    /// Those that succeeded.
+    pub successful: u64,
+    /// Those that ended otherwise.
+    pub failed: u64,
 }
 
 /// A change of one job from outside.

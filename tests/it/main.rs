@@ -9,3 +9,4 @@ mod examples;
 mod load;
 mod serve;
 mod settings;
+mod stores;

@@ -144,6 +144,8 @@ macro_rules! store_conformance {
                     the_beat_tells_of_at_most_sixteen_peers,
                     the_beat_tells_when_the_next_job_is_due,
                     the_beat_tells_what_is_paused,
+                    the_beat_tells_the_time,
+                    the_beat_tells_whether_a_job_is_due,
                     a_worker_that_leaves_gives_its_jobs_back,
                     a_worker_that_has_left_is_gone,
                     a_job_asked_to_stop_is_cancelled_when_its_worker_leaves,
@@ -243,6 +245,8 @@ macro_rules! store_conformance {
                     a_prune_takes_at_most_its_limit,
                     a_pruned_job_is_not_counted,
                     a_pruned_job_cannot_be_changed,
+                    what_could_be_pruned_is_counted,
+                    a_job_that_runs_again_is_not_counted,
                 }
                 hostile {
                     an_escaped_nul_comes_back,

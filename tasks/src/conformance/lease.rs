@@ -171,6 +171,41 @@ pub async fn the_beat_tells_what_is_paused(stage: &Stage) {
     assert_eq!(stage.beat(worker).await.expect("registered").paused, ["b"]);
 }
 
+/// It is the store's time, not that of whoever asks, that the ends of leases are compared with.
+pub async fn the_beat_tells_the_time(stage: &Stage) {
+    let worker = stage.worker().await;
+    stage.advance(SECOND);
+    assert_eq!(stage.beat(worker).await.expect("the lease holds").now, stage.now());
+}
+
+/// Whether a job is due is known from the beat, so that nobody has to claim to find out.
+pub async fn the_beat_tells_whether_a_job_is_due(stage: &Stage) {
+    let worker = stage.worker().await;
+    let due = async || stage.beat(worker).await.expect("the lease holds").due;
+    assert!(!due().await, "there is no job");
+
+    stage.put(JobSpec { run_after: Some(stage.after(SECOND)), ..stage.spec() }).await;
+    assert!(!due().await, "its time is to come");
+    stage.advance(SECOND);
+    assert!(due().await, "its time has come");
+    stage.control(Control::Pause(QUEUE.into())).await;
+    assert!(!due().await, "its queue is paused");
+    stage.control(Control::Resume(QUEUE.into())).await;
+    assert!(due().await, "its queue goes on");
+
+    let job = stage.claim_one(worker).await;
+    assert!(!due().await, "it is claimed");
+    stage.must_end(&job, stage.retry_in(SECOND, &job)).await;
+    assert!(!due().await, "it waits for its next attempt");
+    stage.advance(SECOND);
+    let job = stage.claim_one(worker).await;
+    stage.must_end(&job, Ending::HandBack).await;
+    assert!(due().await, "it was handed back");
+    let job = stage.claim_one(worker).await;
+    stage.succeed(&job).await;
+    assert!(!due().await, "it has ended");
+}
+
 /// A worker that leaves gives its jobs back as if it had not claimed them: no attempt, no loss.
 pub async fn a_worker_that_leaves_gives_its_jobs_back(stage: &Stage) {
     let worker = stage.worker().await;

@@ -1,7 +1,7 @@
 //! Retention: what is removed, when, and what is known of it then.
 
 use super::*;
-use crate::{Change, Control, Ending, Filter, Job, JobSpec, Lookup, Phase, StoreError};
+use crate::{Change, Control, Ending, Filter, Job, JobSpec, Lookup, Phase, Prunable, StoreError};
 
 /// A successful and a failed job.
 async fn ended(stage: &Stage) -> [Job; 2] {
@@ -105,4 +105,28 @@ pub async fn a_pruned_job_cannot_be_changed(stage: &Stage) {
     stage.prune(9).await;
     let refused = stage.try_change(job.id(), Change::Retry).await;
     assert!(matches!(refused, Err(StoreError::Pruned(id)) if id == job.id()), "{refused:?}");
+}
+
+/// How much a prune would remove is known before it removes anything, for each retention of its own.
+pub async fn what_could_be_pruned_is_counted(stage: &Stage) {
+    let counted = async || stage.store.prunable().await.expect("the store can be read");
+    ended(stage).await;
+    ended(stage).await;
+    assert_eq!(counted().await, Prunable::default());
+    stage.advance(7 * DAY);
+    assert_eq!(counted().await, Prunable { successful: 2, failed: 0 });
+    stage.advance(23 * DAY);
+    assert_eq!(counted().await, Prunable { successful: 2, failed: 2 });
+    assert_eq!(stage.prune(3).await, 3);
+    let left = counted().await;
+    assert_eq!(left.successful + left.failed, 1);
+}
+
+/// A job that was called back from its end is not past anything.
+pub async fn a_job_that_runs_again_is_not_counted(stage: &Stage) {
+    let [_, failed] = ended(stage).await;
+    stage.advance(30 * DAY);
+    stage.change(failed.id(), Change::Retry).await;
+    let counted = stage.store.prunable().await.expect("the store can be read");
+    assert_eq!(counted, Prunable { successful: 1, failed: 0 });
 }

@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use jiff::Timestamp;
 
 use super::State;
-use super::queue::{Place, Queue};
+use super::queue::Place;
 use crate::{Ask, Claimed, Job, StoreError, WorkerId};
 
 /// One queue during one claim.
@@ -46,10 +46,9 @@ impl State {
     /// The queues that have something for the asking process, in turn.
     fn turns(&self, ask: &Ask) -> Vec<Turn> {
         let room = |name: &String| ask.queues.as_ref().map_or(ask.limit, |most| most.get(name).copied().unwrap_or(0));
-        let has_some = |queue: &Queue| queue.ready.best(None).or(queue.suspects.best(None)).is_some();
         let queues = self.jobs.queues_after(ask.after_queue.as_deref());
         queues
-            .filter(|(_, queue)| !queue.paused && has_some(queue))
+            .filter(|(_, queue)| !queue.paused && queue.has_ready())
             .map(|(name, _)| Turn { queue: name.clone(), room: room(name), passed: None, passed_suspect: None })
             .filter(|turn| turn.room > 0)
             .collect()

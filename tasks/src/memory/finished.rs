@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::spread::Spread;
 use super::{MemoryOptions, later};
-use crate::{Job, JobId, Phase};
+use crate::{Job, JobId, Phase, Prunable};
 
 pub(super) struct Finished {
     options: MemoryOptions,
@@ -122,6 +122,18 @@ impl Finished {
         let successful = self.successful.first().filter(|(at, _)| old(*at, self.options.keep_successful));
         let failed = self.failed.first().filter(|(at, _)| old(*at, self.options.keep_failed));
         successful.or(failed).map(|(_, id)| *id)
+    }
+
+    /// How many were kept for as long as they should be.
+    pub(super) fn too_old(&self, now: Timestamp) -> Prunable {
+        let count = |ends: &Ends, keep: Duration| {
+            let old = ends.order.iter().take_while(|(at, _)| later(*at, keep) <= now);
+            old.filter(|end| !ends.gone.contains(end)).count() as u64
+        };
+        Prunable {
+            successful: count(&self.successful, self.options.keep_successful),
+            failed: count(&self.failed, self.options.keep_failed),
+        }
     }
 
     pub(super) fn remember(&mut self, id: JobId) {

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::MemoryOptions;
 use super::finished::Finished;
 use super::queue::Queue;
-use crate::{Job, JobId, Phase, QueueStats};
+use crate::{Job, JobId, Phase, Prunable, QueueStats};
 
 pub(super) struct Jobs {
     by_id: BTreeMap<JobId, Box<Job>>,
@@ -141,6 +141,11 @@ impl Jobs {
         pruned
     }
 
+    /// How many finished jobs are too old.
+    pub(super) fn prunable(&self, now: Timestamp) -> Prunable {
+        self.orders.finished.too_old(now)
+    }
+
     /// Ends the jobs that have expired and makes ready those whose time has come.
     pub(super) fn catch_up(&mut self, now: Timestamp) {
         while let Some((at, id)) = self.orders.expiring.first().copied()
@@ -158,6 +163,11 @@ impl Jobs {
     /// When the next job that waits for its time is due.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.orders.timed.first().map(|(at, _)| *at)
+    }
+
+    /// Whether a queue that is not paused has a ready job.
+    pub(super) fn any_ready(&self) -> bool {
+        self.orders.queues.values().any(|queue| !queue.paused && queue.has_ready())
     }
 
     /// A queue, made if nobody has heard of it yet.

@@ -25,7 +25,7 @@ use self::jobs::Jobs;
 use self::workers::Workers;
 use crate::{
     Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Job, JobId, Listing, Lookup, Outcome, Page,
-    Placed, Published, Pulse, Stats, Store, StoreError, Unit, WorkerId,
+    Placed, Prunable, Published, Pulse, Stats, Store, StoreError, Unit, WorkerId,
 };
 
 /// How long and how many finished jobs are kept.
@@ -236,6 +236,11 @@ impl Store for MemoryStore {
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         let (mut state, now) = self.lock();
         Box::pin(ready(Ok(state.jobs.prune(limit, now))))
+    }
+
+    fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>> {
+        let (state, now) = self.lock();
+        Box::pin(ready(Ok(state.jobs.prunable(now))))
     }
 
     fn waits(&self) -> bool {

@@ -73,6 +73,11 @@ impl Queue {
         if job.is_suspect() { &mut self.suspects } else { &mut self.ready }
     }
 
+    /// Whether it has a ready job, a suspect too.
+    pub(super) fn has_ready(&self) -> bool {
+        self.phases[Phase::Ready as usize] > 0
+    }
+
     /// Whether nothing would be lost with it.
     pub(super) fn is_idle(&self) -> bool {
         !self.paused && self.phases.iter().all(|count| *count == 0)

@@ -77,6 +77,8 @@ impl State {
         peers.sort_unstable_by_key(|(id, lease_ends)| (*lease_ends, *id));
         peers.truncate(PEERS);
         Ok(Pulse {
+            now,
+            due: self.jobs.any_ready(),
             cancels: mine.map(|job| (job.id(), job.state.run)).collect(),
             peers,
             next_due: self.jobs.next_due(),

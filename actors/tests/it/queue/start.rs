@@ -150,7 +150,7 @@ mod broken {
 
     use callboard_tasks::{
         Ask, Beat, Change, Changed, Claimed, Control, Fate, Filter, JobId, Listing, Lookup, Outcome, Page, Placed,
-        Pulse, Stats, Store, StoreError, Unit, WorkerId,
+        Prunable, Pulse, Stats, Store, StoreError, Unit, WorkerId,
     };
     use futures::future::{BoxFuture, FutureExt, ready};
 
@@ -192,6 +192,9 @@ mod broken {
             fail()
         }
         fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
+            fail()
+        }
+        fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>> {
             fail()
         }
         fn prune(&self, _: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

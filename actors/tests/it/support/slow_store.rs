@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callboard_tasks::{
     Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, JobId, Listing, Lookup, MemoryOptions,
-    MemoryStore, Outcome, Page, Placed, Pulse, Stats, Store, StoreError, Unit, WorkerId,
+    MemoryStore, Outcome, Page, Placed, Prunable, Pulse, Stats, Store, StoreError, Unit, WorkerId,
 };
 use futures::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
@@ -161,5 +161,9 @@ impl Store for SlowStore {
 
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         self.inner.prune(limit)
+    }
+
+    fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>> {
+        self.inner.prunable()
     }
 }
