@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_tasks::{
-    BackendInfo, Clock, DataKey, DataMap, MemoryOptions, MemoryStore, QueueNames, Registry, RegistryError, Store,
-    StoreError, Supports, TaskDefinition, check_name,
+    BackendInfo, BoxError, Clock, DataKey, DataMap, MemoryOptions, MemoryStore, QueueNames, Registry, RegistryError,
+    Store, StoreError, Supports, TaskDefinition, check_name,
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::Callboard;
 use crate::custom::{CustomGate, Door};
@@ -19,6 +19,7 @@ use crate::dummy::DummyGate;
 use crate::handle::Inner;
 use crate::hub::Hub;
 use crate::immediate::ImmediateGate;
+use crate::open::{OpenFailure, OpenStore, Opening};
 use crate::queue::QueueGate;
 use crate::threads::Threads;
 
@@ -33,6 +34,7 @@ pub struct Builder {
     data: DataMap,
     clock: Clock,
     grace: Duration,
+    patient: bool,
 }
 
 impl Default for Builder {
@@ -44,6 +46,7 @@ impl Default for Builder {
             data: DataMap::default(),
             clock: Clock::system(),
             grace: Duration::from_secs(25),
+            patient: false,
         }
     }
 }
@@ -124,6 +127,14 @@ impl Builder {
         self
     }
 
+    /// Waits at the start for stores that cannot be reached yet, instead of failing: tries again and again, with
+    /// growing pauses and a line in the log each time. For servers, which may come up before their database.
+    #[must_use]
+    pub const fn patient(mut self) -> Self {
+        self.patient = true;
+        self
+    }
+
     /// Starts the board with its threads and actors.
     ///
     /// # Errors
@@ -155,14 +166,10 @@ impl Builder {
                     Arc::new(gate)
                 }
                 Kind::Custom(door) => Arc::new(CustomGate::new(info, door, backend.options.inbox, Arc::clone(&hub))),
-                Kind::Memory(options) => {
-                    let store = Arc::new(MemoryStore::new(hub.clock.clone(), options));
-                    let gate = Arc::new(QueueGate::new(info, "memory", store, backend.options, Arc::clone(&hub)));
-                    queues.push(Arc::clone(&gate));
-                    gate
-                }
-                Kind::Store(store) => {
-                    let gate = Arc::new(QueueGate::new(info, "store", store, backend.options, Arc::clone(&hub)));
+                kind => {
+                    let keep = (backend.keep_successful, backend.keep_failed);
+                    let (kind, store) = store_of(kind, keep, self.patient, &alias, &hub).await?;
+                    let gate = Arc::new(QueueGate::new(info, kind, store, backend.options, Arc::clone(&hub)));
                     queues.push(Arc::clone(&gate));
                     gate
                 }
@@ -209,19 +216,61 @@ impl Builder {
     }
 }
 
+/// The pauses between tries to open a store that cannot be reached.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(15);
+
+/// The store of a queue backend, with what kind it is.
+async fn store_of(
+    kind: Kind,
+    (keep_successful, keep_failed): (Duration, Duration),
+    patient: bool,
+    alias: &str,
+    hub: &Hub,
+) -> Result<(&'static str, Arc<dyn Store>), StartError> {
+    let opener = match kind {
+        Kind::Memory { keep_max } => {
+            let options = MemoryOptions { keep_max, keep_successful, keep_failed };
+            return Ok(("memory", Arc::new(MemoryStore::new(hub.clock.clone(), options))));
+        }
+        Kind::Store(store) => return Ok(("store", store)),
+        Kind::Opened(opener) => opener,
+        Kind::Immediate | Kind::Dummy | Kind::Custom(_) => unreachable!("these have no store"),
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let opening = Opening { clock: hub.clock.clone(), keep_successful, keep_failed };
+        match opener.open(opening).await {
+            Ok(store) => return Ok((opener.kind(), store)),
+            Err(OpenFailure { problem, in_passing: true }) if patient => {
+                let error = crate::queue::chain(problem.as_ref());
+                warn!(target: "callboard", backend = alias, error, ?pause, "the store cannot be opened yet; trying again");
+                hub.within(pause, std::future::pending::<()>()).await;
+                pause = (pause * 2).min(LAST_PAUSE);
+            }
+            Err(OpenFailure { problem, .. }) => {
+                return Err(StartError::Open { alias: alias.to_owned(), source: problem });
+            }
+        }
+    }
+}
+
 /// The configuration of one backend.
 #[derive(Debug)]
 pub struct Backend {
     kind: Kind,
     queues: QueueNames,
     options: QueueOptions,
+    keep_successful: Duration,
+    keep_failed: Duration,
 }
 
 enum Kind {
     Immediate,
     Dummy,
-    Memory(MemoryOptions),
+    Memory { keep_max: usize },
     Store(Arc<dyn Store>),
+    Opened(Box<dyn OpenStore>),
     Custom(Door),
 }
 
@@ -230,8 +279,9 @@ impl fmt::Debug for Kind {
         f.write_str(match self {
             Self::Immediate => "immediate",
             Self::Dummy => "dummy",
-            Self::Memory(_) => "memory",
+            Self::Memory { .. } => "memory",
             Self::Store(_) => "store",
+            Self::Opened(opener) => opener.kind(),
             Self::Custom(_) => "custom",
         })
     }
@@ -255,7 +305,8 @@ impl Default for QueueOptions {
 
 impl Backend {
     fn of(kind: Kind) -> Self {
-        Self { kind, queues: QueueNames::standard(), options: QueueOptions::default() }
+        let MemoryOptions { keep_successful, keep_failed, .. } = MemoryOptions::default();
+        Self { kind, queues: QueueNames::standard(), options: QueueOptions::default(), keep_successful, keep_failed }
     }
 
     /// Runs each call while its enqueuer waits: for tests and scripts.
@@ -273,13 +324,19 @@ impl Backend {
     /// Keeps jobs in this process's memory: for work that may die with the process.
     #[must_use]
     pub fn memory() -> Self {
-        Self::of(Kind::Memory(MemoryOptions::default()))
+        Self::of(Kind::Memory { keep_max: MemoryOptions::default().keep_max })
     }
 
     /// Keeps jobs in a store of your own.
     #[must_use]
     pub fn store(store: Arc<dyn Store>) -> Self {
         Self::of(Kind::Store(store))
+    }
+
+    /// Keeps jobs in a store that is opened when the board starts, with the board's clock.
+    #[must_use]
+    pub fn open(opener: impl OpenStore) -> Self {
+        Self::of(Kind::Opened(Box::new(opener)))
     }
 
     /// Hands calls to an actor of your own.
@@ -326,19 +383,17 @@ impl Backend {
     /// How many finished jobs a memory backend keeps, the newest; 100,000 unless said.
     #[must_use]
     pub fn keep_max(mut self, jobs: usize) -> Self {
-        if let Kind::Memory(options) = &mut self.kind {
-            options.keep_max = jobs;
+        if let Kind::Memory { keep_max } = &mut self.kind {
+            *keep_max = jobs;
         }
         self
     }
 
-    /// How long a memory backend keeps finished jobs; 7 days and 30 days unless said.
+    /// How long a backend that opens its own store keeps finished jobs; 7 days and 30 days unless said.
     #[must_use]
-    pub fn keep(mut self, successful: Duration, failed: Duration) -> Self {
-        if let Kind::Memory(options) = &mut self.kind {
-            options.keep_successful = successful;
-            options.keep_failed = failed;
-        }
+    pub const fn keep(mut self, successful: Duration, failed: Duration) -> Self {
+        self.keep_successful = successful;
+        self.keep_failed = failed;
         self
     }
 
@@ -346,7 +401,7 @@ impl Backend {
         match &self.kind {
             Kind::Immediate => ImmediateGate::SUPPORTS,
             Kind::Dummy => DummyGate::SUPPORTS,
-            Kind::Memory(_) | Kind::Store(_) => Supports::ALL,
+            Kind::Memory { .. } | Kind::Store(_) | Kind::Opened(_) => Supports::ALL,
             Kind::Custom(door) => door.abilities(),
         }
     }
@@ -366,6 +421,15 @@ pub enum StartError {
         alias: String,
         /// What is wrong and what to do.
         problem: String,
+    },
+    /// A store could not be opened.
+    #[error("the store of the backend {alias:?} cannot be opened")]
+    Open {
+        /// The alias of the backend.
+        alias: String,
+        /// Why.
+        #[source]
+        source: BoxError,
     },
     /// A store did not take the board.
     #[error("the store does not answer")]

@@ -24,6 +24,7 @@ mod hub;
 mod immediate;
 pub mod messages;
 mod named;
+mod open;
 mod panics;
 mod queue;
 mod reception;
@@ -46,3 +47,4 @@ pub use messages::{
     Cancel, Drain, Enqueue, EnqueueAll, GetResult, List, Pause, Resume, Retry, Stats, Subscribe, TaskEnqueued,
     TaskFinished, TaskStarted, Wait,
 };
+pub use open::{OpenFailure, OpenStore, Opening};

@@ -56,9 +56,16 @@ impl Waiters {
         self.any() && self.by_job.lock().contains_key(&id)
     }
 
-    /// The jobs that are waited for.
-    pub(crate) fn jobs(&self) -> Vec<JobId> {
-        if self.any() { self.by_job.lock().keys().copied().collect() } else { Vec::new() }
+    /// The jobs that are waited for: those whose end is all that anybody waits for, and those with any change.
+    pub(crate) fn jobs(&self) -> (Vec<JobId>, Vec<JobId>) {
+        if !self.any() {
+            return (Vec::new(), Vec::new());
+        }
+        let by_job = self.by_job.lock();
+        let end_alone = |waiters: &Vec<Waiter>| waiters.iter().all(|waiter| waiter.until == WaitFor::Finished);
+        let (ends, changes): (Vec<_>, Vec<_>) = by_job.iter().partition(|(_, waiters)| end_alone(waiters));
+        let ids = |jobs: Vec<(&JobId, &Vec<Waiter>)>| jobs.into_iter().map(|(id, _)| *id).collect();
+        (ids(ends), ids(changes))
     }
 
     /// Ends the waiting for a job that is gone: who waits gets nothing.

@@ -22,6 +22,7 @@ use super::backend::{Family, QueueBackend, Wake};
 use super::dispatch::Pace;
 use super::lease::Lease;
 use super::turn::{Letter, Reservation, Turn};
+use super::watch::Watch;
 use super::worker::{Slot, Work};
 use crate::builder::QueueOptions;
 use crate::hub::{Hub, is_logged};
@@ -74,6 +75,12 @@ pub(crate) struct Desk {
     pub(crate) claiming: AtomicBool,
     pub(crate) pace: Mutex<Pace>,
     pub(crate) paused: RwLock<HashSet<String>>,
+    /// Whether other processes work at the same store, as of the last beat.
+    pub(crate) has_peers: AtomicBool,
+    /// Whether something was due in the store at the last beat.
+    pub(crate) due: AtomicBool,
+    /// Jobs that are waited for here, about to be watched in the store.
+    pub(super) watch: Watch,
     /// Whether nothing new is started, for now (a doubtful lease) or for good (a shutdown).
     pub(crate) suspended: AtomicBool,
     pub(crate) draining: AtomicBool,
@@ -122,6 +129,9 @@ impl Desk {
             claiming: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(now)),
             paused: RwLock::default(),
+            has_peers: AtomicBool::new(false),
+            due: AtomicBool::new(false),
+            watch: Watch::default(),
             suspended: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             ended: Notify::new(),
@@ -529,6 +539,21 @@ impl Desk {
         let (status, wants) = (phase.status(), self.hub.events.wants(EventKind::Finished));
         let heard = status.is_finished() && (wants || is_logged(EventKind::Finished, status));
         heard || self.waiters.wait_for(id)
+    }
+
+    /// Reads jobs that may have ended and tells those who wait for them.
+    pub(crate) async fn look_at(&self, ids: Vec<JobId>) {
+        if ids.is_empty() {
+            return;
+        }
+        // A store that does not answer now is asked again at the Keeper's next look.
+        let Ok(found) = self.store.get(ids.clone()).await else { return };
+        for (id, found) in ids.into_iter().zip(found) {
+            match found {
+                Lookup::Found(job) => self.waiters.announce(&job),
+                Lookup::Pruned | Lookup::Unknown => self.waiters.dismiss(id),
+            }
+        }
     }
 
     /// Tells whoever wants to hear of jobs whose outcome was written.

@@ -49,6 +49,7 @@ impl QueueGate {
         let tasks = desk.hub.registry.iter().map(Published::from).collect();
         desk.store.control(Control::Publish(tasks)).await?;
         register(desk).await?;
+        desk.store.listen(desk.ear());
         let (desk, started) = (Arc::clone(desk), tokio::sync::oneshot::channel());
         let (tell, told) = started;
         self.desk.hub.threads.coordination.spawn_fn(move || {
@@ -128,6 +129,9 @@ impl Gate for QueueGate {
             let now = self.get(id).await?;
             if until.is_met(&now.job) {
                 return Ok(now);
+            }
+            if until == WaitFor::Finished && now.job.holder() != Some(self.desk.worker_id()) {
+                self.desk.watch(id);
             }
             match self.desk.hub.within(timeout, &mut waiting.told).await {
                 Some(Ok(job)) => Ok(self.desk.snapshot(job)),
@@ -217,6 +221,7 @@ impl Gate for QueueGate {
                 let _ = desk.store.control(Control::Leave(desk.worker_id())).await;
             }
             desk.family().stop();
+            desk.store.close().await;
             let handed_back = desk.handed_back.load(Ordering::Relaxed) - handed_back;
             let ended = desk.finished.load(Ordering::Relaxed) - finished;
             ShutdownReport { finished: ended.saturating_sub(handed_back), handed_back, abandoned }

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use actix::{Actor, AsyncContext, Context};
-use callboard_tasks::{Beat, CancelReason, Control, Pulse, StoreError};
+use callboard_tasks::{Beat, CancelReason, Control, Pulse, StoreError, WorkerId};
+use parking_lot::Mutex;
 use tracing::{error, warn};
 
 use super::desk::Desk;
-use super::lease::Standing;
+use super::lease::{Look, Looks, Seen, Standing};
 use super::pumps::chain;
 use crate::supervise::DeathGuard;
 
@@ -18,12 +19,13 @@ use crate::supervise::DeathGuard;
 #[derive(Debug)]
 pub(crate) struct Heart {
     desk: Arc<Desk>,
+    looks: Arc<Mutex<Looks>>,
     _guard: DeathGuard,
 }
 
 impl Heart {
-    pub(crate) const fn new(desk: Arc<Desk>, guard: DeathGuard) -> Self {
-        Self { desk, _guard: guard }
+    pub(crate) fn new(desk: Arc<Desk>, guard: DeathGuard) -> Self {
+        Self { desk, looks: Arc::default(), _guard: guard }
     }
 }
 
@@ -33,42 +35,73 @@ impl Actor for Heart {
     fn started(&mut self, ctx: &mut Self::Context) {
         let every = self.desk.lease.lock().beat_every();
         ctx.run_interval(every, |this, _| {
-            let desk = Arc::clone(&this.desk);
-            // A beat has a deadline of its own: one that hangs must not stop the next.
-            actix_rt::spawn(async move {
-                let limit = desk.lease.lock().beat_every();
-                let answer = tokio::time::timeout(limit, beat(&desk)).await;
-                if !matches!(answer, Ok(true)) {
-                    doubt(&desk);
-                }
-            });
+            let (desk, looks) = (Arc::clone(&this.desk), Arc::clone(&this.looks));
+            actix_rt::spawn(async move { beat_in_time(&desk, &looks).await });
         });
     }
 }
 
-/// Renews the lease and acts on what the store says. Whether the lease is held.
-async fn beat(desk: &Arc<Desk>) -> bool {
-    let (worker, lease) = (desk.worker_id(), desk.lease.lock().length());
+/// Beats, and once more before the next beat where the lease of a peer may have ended by then. A beat has a deadline
+/// of its own: one that hangs must not stop the next.
+async fn beat_in_time(desk: &Arc<Desk>, looks: &Mutex<Looks>) {
+    for _ in 0..2 {
+        let limit = desk.lease.lock().beat_every();
+        let Ok(Some(seen)) = tokio::time::timeout(limit, beat(desk, looks)).await else {
+            return doubt(desk);
+        };
+        for lost in seen.lost {
+            rescue(desk, lost).await;
+        }
+        match seen.again {
+            Some(pause) => tokio::time::sleep(pause).await,
+            None => return,
+        }
+    }
+}
+
+/// Renews the lease and acts on what the store says. `None` if the lease is not held.
+async fn beat(desk: &Arc<Desk>, looks: &Mutex<Looks>) -> Option<Seen> {
+    let (worker, held) = (desk.worker_id(), *desk.lease.lock());
+    let (lease, every) = (held.length(), held.beat_every());
+    let asked = Instant::now();
     match desk.store.beat(Beat { worker, lease }).await {
         Ok(pulse) => {
-            desk.lease.lock().renewed(Instant::now());
+            desk.lease.lock().renewed(asked);
             if !desk.draining.load(Ordering::Acquire) && desk.suspended.swap(false, Ordering::AcqRel) {
                 warn!(target: "callboard", backend = %desk.alias, "the store answers again; going on");
                 desk.look_for_work();
             }
+            let look = Look { asked, answered: Instant::now(), now: pulse.now, peers: &pulse.peers };
+            let seen = looks.lock().take(look, every);
             follow(desk, pulse);
-            true
+            Some(seen)
         }
-        Err(StoreError::Gone(_)) if desk.draining.load(Ordering::Acquire) => true,
+        Err(StoreError::Gone(_)) if desk.draining.load(Ordering::Acquire) => Some(Seen::default()),
         Err(StoreError::Gone(_)) => {
             error!(target: "callboard", backend = %desk.alias, %worker, "the lease was lost; registering anew");
             desk.drop_claims();
             desk.renew_worker_id();
-            register(desk).await.is_ok()
+            register(desk).await.is_ok().then(Seen::default)
         }
         Err(problem) => {
             warn!(target: "callboard", backend = %desk.alias, error = %chain(&problem), "the store did not renew the lease");
-            false
+            None
+        }
+    }
+}
+
+/// Takes the lease of a process that is gone, and frees its jobs.
+async fn rescue(desk: &Arc<Desk>, lost: WorkerId) {
+    match desk.store.rescue(lost).await {
+        Ok(freed) => {
+            warn!(target: "callboard", backend = %desk.alias, worker = %lost, jobs = freed,
+                "the lease of another process ended without a word; its jobs are free again");
+            desk.look_for_work();
+        }
+        // The next beat sees it as this one did.
+        Err(problem) => {
+            let error = chain(&problem);
+            warn!(target: "callboard", backend = %desk.alias, worker = %lost, error, "its jobs could not be freed");
         }
     }
 }
@@ -101,8 +134,10 @@ fn follow(desk: &Arc<Desk>, pulse: Pulse) {
     if let Some(at) = pulse.next_due {
         desk.note_due(at);
     }
-    if desk.store.waits() {
-        // Another process may have enqueued, and nobody tells of it: a beat is the longest that its job waits.
+    desk.has_peers.store(!pulse.peers.is_empty(), Ordering::Release);
+    desk.due.store(pulse.due, Ordering::Release);
+    if pulse.due {
+        // Another process may have enqueued, and its word was lost: a beat is the longest that its job waits.
         desk.look_for_work();
     }
     for slot in &desk.slots {

@@ -5,10 +5,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use actix::fut::{ActorFutureExt, wrap_future};
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
-use callboard_tasks::{Control, Lookup, Timestamp};
+use callboard_tasks::{Control, Timestamp};
 use tracing::{debug, warn};
 
 use super::desk::Desk;
@@ -17,12 +18,12 @@ use crate::supervise::DeathGuard;
 
 /// How long a claimed job may wait for a worker before others may have it.
 const START_WITHIN: Duration = Duration::from_secs(1);
-/// How often finished jobs past their time are removed, and how many at once.
-const PRUNE_EVERY: Duration = Duration::from_secs(10);
+/// How often finished jobs past their time are removed, and how often where there are none; how many at once.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+const TIDY_SELDOM: Duration = Duration::from_secs(60);
 const PRUNE_BATCH: usize = 1_000;
-/// How often jobs that are waited for are looked at, and how many at once.
+/// How often jobs that are waited for are looked at.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
-const LOOK_BATCH: usize = 1_000;
 
 /// A job is due at this time.
 #[derive(Message)]
@@ -61,15 +62,12 @@ impl Actor for Keeper {
                 this.desk.look_for_work();
             }
         });
-        ctx.run_interval(PRUNE_EVERY, |this, _| {
-            let desk = Arc::clone(&this.desk);
-            actix_rt::spawn(async move { tidy(&desk).await });
-        });
+        tidy_later(&self.desk, TIDY_EVERY, ctx);
         ctx.run_interval(LOOK_AGAIN_EVERY, |this, _| {
             if !this.looking.replace(true) {
                 let (desk, looking) = (Arc::clone(&this.desk), Rc::clone(&this.looking));
                 actix_rt::spawn(async move {
-                    look_again(&desk).await;
+                    desk.look_again().await;
                     looking.set(false);
                 });
             }
@@ -98,33 +96,57 @@ impl Handler<Due> for Keeper {
     }
 }
 
-/// Tells those who wait for jobs that have ended unseen: in another process, or in the store itself, as by expiry.
-async fn look_again(desk: &Arc<Desk>) {
-    for ids in desk.waiters.jobs().chunks(LOOK_BATCH) {
-        // A store that does not answer now is asked again a second later.
-        let Ok(found) = desk.store.get(ids.to_vec()).await else { return };
-        for (id, found) in ids.iter().zip(found) {
-            match found {
-                Lookup::Found(job) => desk.waiters.announce(&job),
-                Lookup::Pruned | Lookup::Unknown => desk.waiters.dismiss(*id),
-            }
-        }
-    }
+/// Tidies after a pause, and again and again: soon where there was something to do, else seldom, because an idle
+/// process shall cost its store next to nothing.
+fn tidy_later(desk: &Arc<Desk>, pause: Duration, ctx: &mut Context<Keeper>) {
+    let desk = Arc::clone(desk);
+    ctx.run_later(pause, move |_, ctx| {
+        let tidied = {
+            let desk = Arc::clone(&desk);
+            async move { tidy(&desk).await }
+        };
+        ctx.spawn(wrap_future::<_, Keeper>(tidied).map(move |busy, _: &mut Keeper, ctx| {
+            tidy_later(&desk, if busy { TIDY_EVERY } else { TIDY_SELDOM }, ctx);
+        }));
+    });
 }
 
-/// Removes old history, and moves what nobody here can run out of the way.
-async fn tidy(desk: &Arc<Desk>) {
-    if desk.draining.load(Ordering::Acquire) {
-        return;
-    }
-    match desk.store.prune(PRUNE_BATCH).await {
-        Ok(0) => {}
-        Ok(pruned) => debug!(target: "callboard", backend = %desk.alias, pruned, "finished jobs were removed"),
-        Err(problem) => {
-            warn!(target: "callboard", backend = %desk.alias, error = %chain(&problem), "history could not be pruned");
+/// Removes old history, and moves what nobody can run out of the way. Whether there was anything.
+async fn tidy(desk: &Arc<Desk>) -> bool {
+    let busy = prune(desk).await;
+    // What nobody can run is due and stays so. Where nothing is due, there is nothing to move.
+    if desk.due.load(Ordering::Acquire) || !desk.store.waits() {
+        if let Err(problem) = desk.store.control(Control::Park).await {
+            warn!(target: "callboard", backend = %desk.alias, error = %chain(&problem), "jobs could not be parked");
         }
+        return true;
     }
-    if let Err(problem) = desk.store.control(Control::Park).await {
-        warn!(target: "callboard", backend = %desk.alias, error = %chain(&problem), "jobs could not be parked");
+    busy
+}
+
+/// Removes finished jobs past their time, batch by batch. It works half of the time at most, so that whoever has work
+/// to write gets between.
+async fn prune(desk: &Arc<Desk>) -> bool {
+    let mut pruned = 0;
+    while !desk.draining.load(Ordering::Acquire) {
+        let began = Instant::now();
+        match desk.store.prune(PRUNE_BATCH).await {
+            Ok(removed) => {
+                pruned += removed;
+                if removed < PRUNE_BATCH {
+                    break;
+                }
+            }
+            Err(problem) => {
+                let error = chain(&problem);
+                warn!(target: "callboard", backend = %desk.alias, error, "history could not be pruned");
+                break;
+            }
+        }
+        tokio::time::sleep(began.elapsed()).await;
     }
+    if pruned > 0 {
+        debug!(target: "callboard", backend = %desk.alias, pruned, "finished jobs were removed");
+    }
+    pruned > 0
 }

@@ -1,7 +1,7 @@
 //! The queue backend: jobs in a store, run by supervised worker actors.
 //!
 //! [`desk`] is what its threads share; [`backend`] the supervising actor; [`worker`] and [`attempt`] run jobs;
-//! [`heart`] and [`keeper`] keep the lease and the time; [`dispatch`], [`record`] and [`lease`] are the decisions.
+//! [`heart`] and [`keeper`] keep the lease and the time; [`watch`] hears of other processes; [`dispatch`], [`record`] and [`lease`] are the decisions.
 
 mod announce;
 mod attempt;
@@ -15,9 +15,11 @@ mod lease;
 mod pumps;
 mod record;
 mod turn;
+mod watch;
 mod worker;
 
 pub(crate) use gate::QueueGate;
+pub(crate) use pumps::chain;
 pub(crate) use record::{Facts, ending};
 
 #[cfg(test)]
@@ -25,6 +27,6 @@ pub(crate) use {
     backend::{Crash as CrashBackend, Wake},
     desk::Desk,
     dispatch::{MOST, Pace, room},
-    lease::{Lease, Standing},
+    lease::{Lease, Look, Looks, Seen, Standing},
     worker::Crash as CrashWorker,
 };

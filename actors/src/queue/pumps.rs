@@ -259,7 +259,7 @@ async fn contained<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Re
 }
 
 /// An error with its causes, on one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

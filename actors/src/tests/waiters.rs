@@ -52,9 +52,9 @@ fn who_stops_waiting_leaves_nothing_behind() {
     let jobs: Vec<_> = (0..100).map(|_| job(Phase::Ready, 1)).collect();
     let mut waits: Vec<_> = jobs.iter().map(|job| waiters.wait(job.id(), WaitFor::Finished)).collect();
     waits.extend(jobs.iter().map(|job| waiters.wait(job.id(), WaitFor::ChangeAfter(1))));
-    assert_eq!((waiters.any(), waiters.jobs().len()), (true, 100));
+    assert_eq!((waiters.any(), waiters.jobs().1.len()), (true, 100));
     drop(waits);
-    assert_eq!((waiters.any(), waiters.jobs().len()), (false, 0));
+    assert_eq!((waiters.any(), waiters.jobs().1.len()), (false, 0));
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn who_was_told_leaves_nothing_behind() {
     let ready = job(Phase::Ready, 1);
     let waits = [waiters.wait(ready.id(), WaitFor::Finished), waiters.wait(ready.id(), WaitFor::Finished)];
     waiters.announce(&with_version(&ready, Phase::Successful, 3));
-    assert_eq!((waiters.any(), waiters.jobs().len()), (false, 0));
+    assert_eq!((waiters.any(), waiters.jobs().1.len()), (false, 0));
     drop(waits);
     assert!(!waiters.any());
 }

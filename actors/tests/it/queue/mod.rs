@@ -5,6 +5,7 @@ mod concurrency;
 mod context;
 mod order;
 mod panics;
+mod peers;
 mod pause;
 mod retry;
 mod shutdown;
