@@ -58,6 +58,10 @@
 //! A program that brings its own web framework says `default-features = false` and compiles neither actix-web nor
 //! clap.
 
+#[cfg(feature = "cli")]
+mod bench;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod durable;
 mod settings;
 pub mod store;
 
@@ -71,7 +75,7 @@ pub use callboard_http as http;
 
 pub use callboard_actors::{
     Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, Door, Dummy, EventMessage, Health,
-    ShutdownReport, StartError, WorkerHealth, messages,
+    OpenFailure, OpenStore, Opening, Schema, SchemaStep, ShutdownReport, StartError, Unopened, WorkerHealth, messages,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{
@@ -82,9 +86,13 @@ pub use callboard_tasks::{
     TaskOptions, TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, resolve, tasks,
 };
 
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use self::durable::Durable;
 #[cfg(feature = "http")]
 pub use self::settings::HttpSettings;
-pub use self::settings::{BackendKind, BackendSettings, Settings, SettingsError, SettingsProblem};
+pub use self::settings::{
+    BackendKind, BackendSettings, DatabaseUrl, Settings, SettingsError, SettingsProblem, StorePlace,
+};
 
 #[doc(hidden)]
 pub use callboard_tasks::__private;

@@ -4,14 +4,14 @@ mod demo;
 
 use std::process::ExitCode;
 
-use callboard::Callboard;
 use callboard::cli::Program;
+use callboard::{Callboard, Durable};
 
 /// A job is made on one thread and dropped on another, which the system's allocator is slow at.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let board = Callboard::builder().memory().tasks(demo::always());
+    let board = Callboard::builder().sqlite("callboard.db").tasks(demo::always());
     Program::new(board).demo(|board| board.tasks(demo::demo())).main()
 }

@@ -75,6 +75,8 @@ fn in_use(error: &io::Error) -> &'static str {
 /// ended and everything has stopped in good order: while running attempts get their time, the front end still
 /// answers questions and refuses new calls; then it closes.
 ///
+/// A store that cannot be reached yet is waited for; one that is not in order is an error.
+///
 /// It must be awaited in an actix system, for instance in `actix_web::rt::System::new().block_on(..)`.
 ///
 /// # Errors
@@ -94,7 +96,12 @@ pub async fn run(
     if let Some(file) = &settings.file {
         info!(file = %file.display(), "settings read");
     }
-    let board = builder.settings(settings).start().await?;
+    tokio::pin!(shutdown);
+    // A server may come up before its database; it can still be told to stop while it waits for that.
+    let board = tokio::select! {
+        board = builder.settings(settings).patient().start() => board?,
+        () = &mut shutdown => return Ok(()),
+    };
     let served = serve(&board, config, listener, || announce(&started(&board, address, has_tokens)), shutdown).await;
     // A front end that broke down is no reason to break off what runs.
     drain(&board).await;

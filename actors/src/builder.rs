@@ -19,7 +19,7 @@ use crate::dummy::DummyGate;
 use crate::handle::Inner;
 use crate::hub::Hub;
 use crate::immediate::ImmediateGate;
-use crate::open::{OpenFailure, OpenStore, Opening};
+use crate::open::{OpenFailure, OpenStore, Unopened};
 use crate::queue::QueueGate;
 use crate::threads::Threads;
 
@@ -77,6 +77,15 @@ impl Builder {
         self
     }
 
+    /// Lets calls of the backend `alias` also name this queue.
+    #[must_use]
+    pub fn queue(mut self, alias: &str, queue: impl Into<String>) -> Self {
+        if let Some(QueueNames::Only(names)) = self.backends.get_mut(alias).map(|backend| &mut backend.queues) {
+            names.insert(queue.into());
+        }
+        self
+    }
+
     /// Does what these settings say.
     #[must_use]
     pub fn settings(self, settings: impl Configure) -> Self {
@@ -127,6 +136,17 @@ impl Builder {
         self
     }
 
+    /// The stores of this configuration that a board would open at its start, by alias.
+    #[must_use]
+    pub fn into_stores(self) -> BTreeMap<String, Unopened> {
+        let unopened = |(alias, backend): (String, Backend)| {
+            let Backend { kind, keep_successful, keep_failed, .. } = backend;
+            let Kind::Opened(opener) = kind else { return None };
+            Some((alias, Unopened { opener, keep_successful, keep_failed }))
+        };
+        self.backends.into_iter().filter_map(unopened).collect()
+    }
+
     /// Waits at the start for stores that cannot be reached yet, instead of failing: tries again and again, with
     /// growing pauses and a line in the log each time. For servers, which may come up before their database.
     #[must_use]
@@ -154,7 +174,7 @@ impl Builder {
         info!(target: "callboard", tasks = registry.len(), "tasks registered");
         let hub = Arc::new(Hub::new(threads, self.clock, registry, self.data));
         let (mut gates, mut dummies) = (Vec::<Arc<dyn Gate>>::new(), BTreeMap::new());
-        let mut queues = Vec::new();
+        let (mut queues, mut openers) = (Vec::new(), BTreeMap::new());
         for (alias, backend) in self.backends {
             let info =
                 BackendInfo { supports: backend.supports(), queues: backend.queues.clone(), alias: alias.clone() };
@@ -167,6 +187,9 @@ impl Builder {
                 }
                 Kind::Custom(door) => Arc::new(CustomGate::new(info, door, backend.options.inbox, Arc::clone(&hub))),
                 kind => {
+                    if let Kind::Opened(opener) = &kind {
+                        openers.insert(alias.clone(), Arc::clone(opener));
+                    }
                     let keep = (backend.keep_successful, backend.keep_failed);
                     let (kind, store) = store_of(kind, keep, self.patient, &alias, &hub).await?;
                     let gate = Arc::new(QueueGate::new(info, kind, store, backend.options, Arc::clone(&hub)));
@@ -177,7 +200,8 @@ impl Builder {
             gates.push(gate);
         }
         gates.sort_by_key(|gate| (gate.info().alias != "default", gate.info().alias.clone()));
-        let inner = Inner { hub: Arc::clone(&hub), gates, dummies, receptions: Default::default(), grace: self.grace };
+        let receptions = Default::default();
+        let inner = Inner { hub: Arc::clone(&hub), gates, dummies, openers, receptions, grace: self.grace };
         let board = Callboard(Arc::new(inner));
         board.warn_of_tasks_without_a_place();
         hub.introduce(&board);
@@ -228,20 +252,19 @@ async fn store_of(
     alias: &str,
     hub: &Hub,
 ) -> Result<(&'static str, Arc<dyn Store>), StartError> {
-    let opener = match kind {
+    let unopened = match kind {
         Kind::Memory { keep_max } => {
             let options = MemoryOptions { keep_max, keep_successful, keep_failed };
             return Ok(("memory", Arc::new(MemoryStore::new(hub.clock.clone(), options))));
         }
         Kind::Store(store) => return Ok(("store", store)),
-        Kind::Opened(opener) => opener,
+        Kind::Opened(opener) => Unopened { opener, keep_successful, keep_failed },
         Kind::Immediate | Kind::Dummy | Kind::Custom(_) => unreachable!("these have no store"),
     };
     let mut pause = FIRST_PAUSE;
     loop {
-        let opening = Opening { clock: hub.clock.clone(), keep_successful, keep_failed };
-        match opener.open(opening).await {
-            Ok(store) => return Ok((opener.kind(), store)),
+        match unopened.open(hub.clock.clone()).await {
+            Ok(store) => return Ok((unopened.opener().kind(), store)),
             Err(OpenFailure { problem, in_passing: true }) if patient => {
                 let error = crate::queue::chain(problem.as_ref());
                 warn!(target: "callboard", backend = alias, error, ?pause, "the store cannot be opened yet; trying again");
@@ -270,7 +293,7 @@ enum Kind {
     Dummy,
     Memory { keep_max: usize },
     Store(Arc<dyn Store>),
-    Opened(Box<dyn OpenStore>),
+    Opened(Arc<dyn OpenStore>),
     Custom(Door),
 }
 
@@ -336,7 +359,7 @@ impl Backend {
     /// Keeps jobs in a store that is opened when the board starts, with the board's clock.
     #[must_use]
     pub fn open(opener: impl OpenStore) -> Self {
-        Self::of(Kind::Opened(Box::new(opener)))
+        Self::of(Kind::Opened(Arc::new(opener)))
     }
 
     /// Hands calls to an actor of your own.

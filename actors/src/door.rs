@@ -87,6 +87,9 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
         refuse(self.lacks("statistics"))
     }
 
+    /// Somebody has written a job by a transaction of their own, which may be committed soon.
+    fn expect_work(&self) {}
+
     /// Stops starting, lets what runs end within `grace`.
     fn drain(&self, _grace: Duration) -> BoxFuture<'_, ShutdownReport> {
         async { ShutdownReport::default() }.boxed()

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use actix::{Handler, Message, Recipient};
 use callboard_tasks::{
-    AnyCall, BackendInfo, Board, Call, Change, Clock, Control, Error, Filter, InvalidTask, JobId, Page, Problem,
-    Progress, Published, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult, WaitError, WaitFor, near_names,
-    validate,
+    AnyCall, BackendInfo, Board, Call, Change, Clock, Control, Error, Filter, InvalidTask, Job, JobId, JobSpec, Page,
+    Problem, Progress, Published, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult, WaitError, WaitFor,
+    near_names, resolve, validate,
 };
 use futures::future::{BoxFuture, FutureExt};
 use tracing::{info, warn};
@@ -22,6 +22,7 @@ use crate::events::EventMessage;
 use crate::health::Health;
 use crate::hub::Hub;
 use crate::named::by_name;
+use crate::open::OpenStore;
 use crate::reception::{Reception, Receptions};
 use crate::{Blocking, Builder};
 
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     /// `default` first, then by alias.
     pub(crate) gates: Vec<Arc<dyn Gate>>,
     pub(crate) dummies: BTreeMap<String, Dummy>,
+    pub(crate) openers: BTreeMap<String, Arc<dyn OpenStore>>,
     pub(crate) receptions: Receptions,
     pub(crate) grace: Duration,
 }
@@ -117,6 +119,30 @@ impl Callboard {
         }
         let snapshots = gate.enqueue(calls, Room::Wait).answer().await?;
         snapshots.into_iter().map(|snapshot| self.result_of(gate.as_ref(), snapshot)).collect()
+    }
+
+    /// Checks a call as [`enqueue`](Self::enqueue) does and makes its job, which is kept nowhere yet: for whoever
+    /// writes it by a transaction of their own. `inserted` does so; the result is then that of an enqueue. Its backend
+    /// looks for it a little later, when the transaction may have been committed.
+    ///
+    /// # Errors
+    ///
+    /// As `enqueue`, and what `inserted` says.
+    #[doc(hidden)]
+    pub async fn enqueue_by<T: TaskOutput>(
+        &self,
+        call: AnyCall,
+        inserted: impl AsyncFnOnce(Option<&dyn OpenStore>, &Arc<JobSpec>) -> Result<(), Error>,
+    ) -> Result<TaskResult<T>, Error> {
+        self.refuse_while_draining()?;
+        let gate = self.0.gate(call.backend())?;
+        validate(&call, gate.info(), self.clock().now())?;
+        let spec = Arc::new(resolve(call, self.clock().now())?);
+        let alias = gate.alias();
+        inserted(self.0.openers.get(alias.as_ref()).map(Arc::as_ref), &spec).await?;
+        gate.expect_work();
+        let snapshot = Snapshot { backend: Arc::clone(alias), job: Job::new(spec), duplicate: false };
+        self.result_of(gate.as_ref(), snapshot)
     }
 
     async fn place<T: TaskOutput>(&self, call: AnyCall, room: Room) -> Result<TaskResult<T>, Error> {

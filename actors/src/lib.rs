@@ -47,4 +47,4 @@ pub use messages::{
     Cancel, Drain, Enqueue, EnqueueAll, GetResult, List, Pause, Resume, Retry, Stats, Subscribe, TaskEnqueued,
     TaskFinished, TaskStarted, Wait,
 };
-pub use open::{OpenFailure, OpenStore, Opening};
+pub use open::{OpenFailure, OpenStore, Opening, Schema, SchemaStep, Unopened};

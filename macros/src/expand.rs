@@ -293,6 +293,9 @@ impl Expansion<'_> {
     }
 
     fn registration(&self) -> TokenStream {
+        if self.options.register == Some(false) {
+            return TokenStream::new();
+        }
         let at = self.at;
         quote!(#at::inventory::submit! { #at::Registered(&__CALLBOARD_DEFINITION) })
     }

@@ -66,6 +66,7 @@ use quote::quote;
 /// | `aliases` | earlier names, `["old.name"]`, whose stored calls it still runs | none |
 /// | `http` | whether it can be enqueued over HTTP | `true` |
 /// | `marker` | the name of the type beside the function | the function's |
+/// | `register` | whether every board of a program that links it has it; if not, only boards that are told of it | `true` |
 ///
 /// Names have 1 to 128 letters, digits, `_`, `.`, `:` and `-`. Durations are whole numbers, each with its unit
 /// (`ms`, `s`, `m`, `h`, `d`, `w`), the larger units first. The doc comment becomes the task's description.

@@ -12,7 +12,7 @@ use crate::errors::Errors;
 use crate::names::{check_name, is_primitive};
 
 /// Every option, in the order in which messages list them.
-const OPTIONS: [&str; 11] = [
+const OPTIONS: [&str; 12] = [
     "queue",
     "priority",
     "backend",
@@ -24,6 +24,7 @@ const OPTIONS: [&str; 11] = [
     "aliases",
     "http",
     "marker",
+    "register",
 ];
 
 /// What somebody who knows another system writes, and what it is called here.
@@ -47,6 +48,8 @@ pub(crate) struct Options {
     http: Option<bool>,
     /// The name of the marker type.
     pub(crate) marker: Option<Ident>,
+    /// Whether a board finds the task without being told of it; unless said, it does.
+    pub(crate) register: Option<bool>,
 }
 
 impl Options {
@@ -79,7 +82,8 @@ impl Options {
             "expires" => self.expires = Some(duration(name, value)?),
             "name" => self.name = Some(checked_name(name, value)?),
             "aliases" => self.aliases = aliases(value)?,
-            "http" => self.http = Some(http(value)?),
+            "http" => self.http = Some(truth(name, value)?),
+            "register" => self.register = Some(truth(name, value)?),
             "marker" => self.marker = Some(marker(value)?),
             _ => return Err(syn::Error::new_spanned(key, unknown(name))),
         }
@@ -255,10 +259,10 @@ fn alias(value: &Expr) -> syn::Result<LitStr> {
     Ok(text.clone())
 }
 
-fn http(value: &Expr) -> syn::Result<bool> {
+fn truth(option: &str, value: &Expr) -> syn::Result<bool> {
     match literal(value) {
-        Some(Lit::Bool(http)) => Ok(http.value),
-        _ => Err(syn::Error::new_spanned(value, "`http` is `true` or `false`")),
+        Some(Lit::Bool(truth)) => Ok(truth.value),
+        _ => Err(syn::Error::new_spanned(value, format!("`{option}` is `true` or `false`"))),
     }
 }
 

@@ -4,6 +4,9 @@ use std::error::Error as _;
 use std::io;
 use std::process::ExitCode;
 
+use callboard_tasks::{BoxError, StoreError};
+
+use crate::bench::BenchError;
 use crate::settings::SettingsError;
 use crate::system::RunError;
 
@@ -19,6 +22,12 @@ pub(super) enum Error {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Run(#[from] RunError),
+    #[error("the store cannot be opened")]
+    Store(#[source] BoxError),
+    #[error("the store failed")]
+    StoreFailed(#[from] StoreError),
+    #[error("nothing was measured")]
+    Bench(#[from] BenchError),
     #[error("the signals of the system cannot be heard")]
     Signals(#[source] io::Error),
     #[error("no token was created: {0}")]

@@ -1,4 +1,5 @@
-//! The command line: `serve`, `check` and `token` work on files, all other verbs speak HTTP with a running server.
+//! The command line: `serve`, `check`, `token`, `prune`, `migrate` and `bench` open the settings, all other verbs speak
+//! HTTP with a running server.
 //!
 //! An embedding program offers the same command line for its own tasks:
 //!
@@ -8,6 +9,7 @@
 //! }
 //! ```
 
+mod bench;
 mod check;
 mod client;
 mod durations;
@@ -15,10 +17,13 @@ mod enqueue;
 mod error;
 mod jobs;
 mod ls;
+mod migrate;
 mod output;
+mod prune;
 mod serve;
 mod show;
 mod signals;
+mod stores;
 mod table;
 mod tasks;
 mod token;
@@ -111,6 +116,9 @@ impl Program {
             Verb::Retry(options) => options.run(&name),
             Verb::Tasks(options) => options.run(&name),
             Verb::Token(options) => options.run(),
+            Verb::Prune(options) => options.run(self.builder),
+            Verb::Migrate(options) => options.run(self.builder),
+            Verb::Bench(options) => options.run(self.builder),
         }
     }
 }
@@ -145,6 +153,9 @@ enum Verb {
     Retry(jobs::Retry),
     Tasks(tasks::Tasks),
     Token(token::TokenVerb),
+    Prune(prune::Prune),
+    Migrate(migrate::Migrate),
+    Bench(bench::BenchVerb),
 }
 
 impl Verb {
@@ -158,6 +169,9 @@ impl Verb {
             Self::Cancel(verb) => verb.server.json,
             Self::Retry(verb) => verb.server.json,
             Self::Tasks(verb) => verb.server.json,
+            Self::Prune(verb) => verb.json,
+            Self::Migrate(verb) => verb.prints_json(),
+            Self::Bench(verb) => verb.json,
         }
     }
 }

@@ -1,18 +1,26 @@
 //! `[tasks.<alias>]`: what kind of backend it is, and how it works.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use callboard_actors::Backend;
 use callboard_tasks::{MemoryOptions, check_name, near_names};
 
-use super::section::Section;
+use super::section::{Found, Section};
+use super::tree::Place;
 
-/// The kinds of this version, as they are written.
-const KINDS: [(&str, BackendKind); 3] =
-    [("immediate", BackendKind::Immediate), ("dummy", BackendKind::Dummy), ("memory", BackendKind::Memory)];
+/// The kinds, as they are written.
+const KINDS: [(&str, BackendKind); 5] = [
+    ("immediate", BackendKind::Immediate),
+    ("dummy", BackendKind::Dummy),
+    ("memory", BackendKind::Memory),
+    ("sqlite", BackendKind::Sqlite),
+    ("postgres", BackendKind::Postgres),
+];
 
-/// The kinds of later versions.
-const LATER: [&str; 2] = ["sqlite", "postgres"];
+/// The file of a SQLite backend that names none.
+pub(crate) const SQLITE_FILE: &str = "callboard.db";
 
 /// A lease below this is lost to the smallest delay of the system.
 const SHORTEST_LEASE: Duration = Duration::from_millis(300);
@@ -25,6 +33,14 @@ const MOST_WORKERS: usize = 1_024;
 pub struct BackendSettings {
     /// What it is.
     pub kind: BackendKind,
+    /// Where a durable one keeps its jobs. Default: `callboard.db` for SQLite; PostgreSQL has none.
+    pub place: Option<StorePlace>,
+    /// The schema of a PostgreSQL backend. Default: `callboard`.
+    pub schema: Option<String>,
+    /// Whether PostgreSQL is reached through a pooler in transaction mode. Default: no.
+    pub pooler: bool,
+    /// Where a PostgreSQL backend behind a pooler listens for notices; none is only heard of at the beat.
+    pub listen_url: Option<DatabaseUrl>,
     /// The queues a call may name; empty is any name. Default: `default` alone.
     pub queues: Option<Vec<String>>,
     /// Worker actors, one thread each. Default: one for each core.
@@ -50,22 +66,72 @@ pub enum BackendKind {
     Dummy,
     /// Keeps jobs in this process's memory.
     Memory,
+    /// Keeps jobs in one file.
+    Sqlite,
+    /// Keeps jobs in a PostgreSQL database.
+    Postgres,
 }
 
-/// Reads the table of one backend; `None` if its kind is not known.
-pub(super) fn read(mut section: Section<'_>) -> Option<BackendSettings> {
+impl BackendKind {
+    /// Whether it keeps jobs for workers.
+    const fn has_store(self) -> bool {
+        matches!(self, Self::Memory | Self::Sqlite | Self::Postgres)
+    }
+
+    /// Whether this program was built with it.
+    const fn is_built_in(self) -> bool {
+        match self {
+            Self::Sqlite => cfg!(feature = "sqlite"),
+            Self::Postgres => cfg!(feature = "postgres"),
+            Self::Immediate | Self::Dummy | Self::Memory => true,
+        }
+    }
+}
+
+/// Where a durable backend keeps its jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database.
+    Database(DatabaseUrl),
+}
+
+/// The URL of a database; printed for programmers it shows no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(pub String);
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = match (self.0.split_once("://"), self.0.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, server))) => format!("{scheme}://…@{server}"),
+            _ => self.0.clone(),
+        };
+        // What stands behind the question mark may be a password, too.
+        f.write_str(shown.split('?').next().unwrap_or_default())
+    }
+}
+
+/// Reads the table of one backend; `None` if its kind is not known. A file that it names stands in `folder` unless its
+/// path is absolute.
+pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<BackendSettings> {
     let written = section.has("backend");
-    let kind = section.read("backend", "memory", kind).map(|found| found.value);
+    let url = section.text("url", "callboard.db");
+    let mut kind = section.read("backend", "sqlite", kind).map(|found| found.value);
     if !written {
-        section.missing("backend", "write backend = \"memory\", \"immediate\" or \"dummy\"");
+        // One line is enough to say where the jobs are.
+        kind =
+            url.as_ref().map(|url| if is_postgres(&url.value) { BackendKind::Postgres } else { BackendKind::Sqlite });
+        if kind.is_none() {
+            section
+                .missing("backend", "write backend = \"sqlite\", \"postgres\", \"memory\", \"immediate\" or \"dummy\"");
+        }
     }
-    // A url without a known backend is no mistake of its own: it belongs to the kind that was meant.
-    match kind {
-        Some(_) => section.useless("url", "with a backend that keeps nothing outside the process"),
-        None => section.pass_over("url"),
-    }
+    let place = kind.and_then(|kind| place(&section, kind, url, folder));
     let queues = queues(&mut section);
-    let mut settings = BackendSettings { queues, ..BackendSettings::of(kind.unwrap_or(BackendKind::Memory)) };
+    let standard = BackendSettings::of(kind.unwrap_or(BackendKind::Memory));
+    let mut settings = BackendSettings { queues, place, ..standard };
+    read_connection(&mut section, &mut settings);
     if let Some(options) = section.section("options") {
         read_options(options, &mut settings);
     }
@@ -77,10 +143,11 @@ pub(super) fn read(mut section: Section<'_>) -> Option<BackendSettings> {
 
 fn kind(text: &str) -> Result<BackendKind, String> {
     if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == text) {
-        return Ok(*kind);
-    }
-    if LATER.contains(&text) {
-        return Err(format!("is {text:?}, which is not part of this version yet; write \"memory\""));
+        return if kind.is_built_in() {
+            Ok(*kind)
+        } else {
+            Err(format!("is {text:?}, with which this program was not built; build it with the feature {text:?}"))
+        };
     }
     let names = || KINDS.iter().map(|(name, _)| *name);
     Err(match near_names(text, names()).first() {
@@ -89,6 +156,61 @@ fn kind(text: &str) -> Result<BackendKind, String> {
             format!("is {text:?}; write {}", names().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", "))
         }
     })
+}
+
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// Where the store is, by the kind of the backend.
+fn place(section: &Section<'_>, kind: BackendKind, url: Option<Found<String>>, folder: &Path) -> Option<StorePlace> {
+    match (kind, url) {
+        (BackendKind::Postgres, Some(url)) if is_postgres(&url.value) => {
+            Some(StorePlace::Database(DatabaseUrl(url.value)))
+        }
+        (BackendKind::Postgres, Some(url)) => {
+            // It may be a password that was pasted into the wrong place.
+            section.note(url.problem("is no URL of PostgreSQL; write \"postgres://user@host:5432/database\""));
+            None
+        }
+        (BackendKind::Postgres, None) => {
+            section.missing("url", "write url = \"postgres://user@host:5432/database\"");
+            None
+        }
+        (BackendKind::Sqlite, Some(url)) if url.value.contains("://") => {
+            let fix = "with backend = \"sqlite\" write the path of a file, such as \"callboard.db\"";
+            section.note(url.problem(format!("is a URL; {fix}")));
+            None
+        }
+        // A variable is set by somebody who stands in the working directory, not beside the settings file.
+        (BackendKind::Sqlite, Some(Found { value, place: Place::Variable(_), .. })) => {
+            Some(StorePlace::File(PathBuf::from(value)))
+        }
+        (BackendKind::Sqlite, Some(url)) => Some(StorePlace::File(folder.join(url.value))),
+        (BackendKind::Sqlite, None) => Some(StorePlace::File(folder.join(SQLITE_FILE))),
+        (_, Some(url)) => {
+            section.note(url.problem("has no effect with a backend that keeps nothing outside the process; remove it"));
+            None
+        }
+        (_, None) => None,
+    }
+}
+
+/// How a PostgreSQL backend is connected to.
+fn read_connection(section: &mut Section<'_>, into: &mut BackendSettings) {
+    if into.kind != BackendKind::Postgres {
+        for key in ["schema", "pooler", "listen_url"] {
+            section.useless(key, "with a backend that is not PostgreSQL");
+        }
+        return;
+    }
+    into.schema = section.text("schema", "callboard").map(|schema| schema.value);
+    into.pooler = section.flag("pooler").is_some_and(|pooler| pooler.value);
+    into.listen_url = section
+        .read("listen_url", "postgres://user@host:5432/database", |url| {
+            if is_postgres(url) { Ok(DatabaseUrl(url.to_owned())) } else { Err("is no URL of PostgreSQL") }
+        })
+        .map(|url| url.value);
 }
 
 fn queues(section: &mut Section<'_>) -> Option<Vec<String>> {
@@ -106,7 +228,7 @@ fn queues(section: &mut Section<'_>) -> Option<Vec<String>> {
 }
 
 fn read_options(mut options: Section<'_>, into: &mut BackendSettings) {
-    if into.kind != BackendKind::Memory {
+    if !into.kind.has_store() {
         for key in ["workers", "concurrency", "lease", "keep_successful", "keep_failed", "keep_max"] {
             options.useless(key, "with a backend that has no workers and no store");
         }
@@ -117,7 +239,11 @@ fn read_options(mut options: Section<'_>, into: &mut BackendSettings) {
     into.lease = options.duration("lease", SHORTEST_LEASE).map(|found| found.value);
     into.keep_successful = options.duration("keep_successful", Duration::ZERO).map(|found| found.value);
     into.keep_failed = options.duration("keep_failed", Duration::ZERO).map(|found| found.value);
-    into.keep_max = options.number("keep_max", 0..=1_000_000_000).map(|found| found.value);
+    if into.kind == BackendKind::Memory {
+        into.keep_max = options.number("keep_max", 0..=1_000_000_000).map(|found| found.value);
+    } else {
+        options.useless("keep_max", "with a durable backend, which keeps finished jobs for a time");
+    }
     options.finish();
 }
 
@@ -127,6 +253,10 @@ impl BackendSettings {
     pub const fn of(kind: BackendKind) -> Self {
         Self {
             kind,
+            place: None,
+            schema: None,
+            pooler: false,
+            listen_url: None,
             queues: None,
             workers: None,
             concurrency: None,
@@ -144,6 +274,8 @@ impl From<BackendSettings> for Backend {
             BackendKind::Immediate => Self::immediate(),
             BackendKind::Dummy => Self::dummy(),
             BackendKind::Memory => Self::memory(),
+            BackendKind::Sqlite => sqlite(&settings),
+            BackendKind::Postgres => postgres(&settings),
         };
         if let Some(queues) = settings.queues {
             backend = backend.queues(queues);
@@ -166,4 +298,40 @@ impl From<BackendSettings> for Backend {
             settings.keep_failed.unwrap_or(standard.keep_failed),
         )
     }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(settings: &BackendSettings) -> Backend {
+    use crate::store::sqlite::SqliteOptions;
+    Backend::open(match &settings.place {
+        Some(StorePlace::File(path)) => SqliteOptions::new(path),
+        _ => SqliteOptions::new(SQLITE_FILE),
+    })
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(settings: &BackendSettings) -> Backend {
+    use crate::store::postgres::PostgresOptions;
+    let url = match &settings.place {
+        Some(StorePlace::Database(url)) => url.0.as_str(),
+        // The standard of the driver: a server on this machine.
+        _ => "postgres://localhost",
+    };
+    let mut options = PostgresOptions::new(url);
+    if let Some(schema) = &settings.schema {
+        options.schema.clone_from(schema);
+    }
+    options.pooler = settings.pooler;
+    options.listen_url = settings.listen_url.as_ref().map(|url| url.0.clone());
+    Backend::open(options)
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_: &BackendSettings) -> Backend {
+    unreachable!("reading the settings refuses what is not built in")
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &BackendSettings) -> Backend {
+    unreachable!("reading the settings refuses what is not built in")
 }

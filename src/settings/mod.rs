@@ -21,7 +21,7 @@ use std::time::Duration;
 use callboard_actors::{Builder, Configure};
 use callboard_tasks::check_name;
 
-pub use self::backend::{BackendKind, BackendSettings};
+pub use self::backend::{BackendKind, BackendSettings, DatabaseUrl, StorePlace};
 #[cfg(feature = "http")]
 pub use self::http::HttpSettings;
 #[cfg(feature = "cli")]
@@ -43,7 +43,8 @@ const FILE: &str = "callboard.toml";
 /// shutdown_grace = "25s"                   # how long a shutdown lets attempts run
 ///
 /// [tasks.default]                          # without any [tasks.x] the builder's stay; else "default" must exist
-/// backend = "memory"                       # immediate | dummy | memory
+/// backend = "sqlite"                       # immediate | dummy | memory | sqlite | postgres
+/// url = "callboard.db"                     # a file beside this one, or postgres://user@host/database
 /// queues = ["default", "mail"]             # omitted: ["default"]; []: any name
 /// [tasks.default.options]
 /// workers = 2                              # worker actors, one thread each; default: cores
@@ -51,7 +52,7 @@ const FILE: &str = "callboard.toml";
 /// lease = "3s"
 /// keep_successful = "7d"                   # finished jobs are kept as long
 /// keep_failed = "30d"
-/// keep_max = 100000                        # and at most so many of them
+/// keep_max = 100000                        # with memory: and at most so many of them
 ///
 /// [http]
 /// bind = "127.0.0.1:8000"
@@ -156,7 +157,8 @@ const LATER: [&str; 5] = ["schedules", "mail", "templates", "csp", "http_request
 
 fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     let mut settings = Settings { file: file.map(Path::to_owned), ..Settings::default() };
-    settings.tasks = backends(&mut top, file.is_some());
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    settings.tasks = backends(&mut top, folder, file.is_some());
     for name in top.texts("required_tasks", "[\"shop.send_receipt\"]").unwrap_or_default() {
         match check_name(&name.value) {
             Ok(()) => settings.required_tasks.push(name.value),
@@ -166,7 +168,6 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     settings.shutdown_grace = top.duration("shutdown_grace", Duration::ZERO).map(|grace| grace.value);
     #[cfg(feature = "http")]
     {
-        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
         settings.http = top.section("http").map(|section| http::read(section, folder)).unwrap_or_default();
     }
     // A program without the front end may share the file with one that has it.
@@ -180,8 +181,8 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
 }
 
 /// The backends of the table; without one, or if it is empty, those of the builder stay.
-fn backends(top: &mut Section<'_>, must_have_default: bool) -> BTreeMap<String, BackendSettings> {
-    const FIX: &str = "there must be a backend of this alias; write [tasks.default] and below it backend = \"memory\"";
+fn backends(top: &mut Section<'_>, folder: &Path, must_have_default: bool) -> BTreeMap<String, BackendSettings> {
+    const FIX: &str = "there must be a backend of this alias; write [tasks.default] and below it backend = \"sqlite\"";
     let mut backends = BTreeMap::new();
     let Some(mut tasks) = top.section("tasks") else { return backends };
     if must_have_default && !tasks.names().is_empty() && !tasks.has("default") {
@@ -192,7 +193,7 @@ fn backends(top: &mut Section<'_>, must_have_default: bool) -> BTreeMap<String, 
         if let Err(problem) = check_name(&alias) {
             section.note_self(format!("is an alias that {problem}"));
         }
-        if let Some(backend) = backend::read(section) {
+        if let Some(backend) = backend::read(section, folder) {
             backends.insert(alias, backend);
         }
     }

@@ -170,6 +170,19 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Yes or no.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<Found<bool>> {
+        let found = self.take(key)?;
+        let flag = match &found.value {
+            Value::Other(text) | Value::Loose(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        if flag.is_none() {
+            self.note(found.problem(format!("is {}; write true or false", found.value.shown())));
+        }
+        flag.map(|flag| found.with(flag))
+    }
+
     /// A time with its zone, in quotes or without.
     pub(super) fn time(&mut self, key: &'static str) -> Option<Found<Timestamp>> {
         let found = self.take(key)?;
@@ -242,6 +255,7 @@ impl<'a> Section<'a> {
     }
 
     /// Leaves a key to others.
+    #[cfg(not(feature = "http"))]
     pub(super) fn pass_over(&mut self, key: &'static str) {
         self.take(key);
     }

@@ -51,6 +51,15 @@ async fn plain() {}
 /// After the file.
 async fn described_by_a_file() {}
 
+#[task(register = false)]
+async fn hidden() {}
+
+#[test]
+fn a_task_that_is_not_registered_is_had_by_boards_that_are_told_of_it() {
+    assert!(Registry::linked().unwrap().get(hidden::NAME).is_none());
+    assert!(Registry::of(tasks![hidden]).unwrap().get(hidden::NAME).is_some());
+}
+
 #[test]
 fn its_name_is_crate_and_function() {
     assert_eq!(add::NAME, "macro_task.add");
