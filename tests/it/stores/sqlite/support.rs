@@ -1,0 +1,142 @@
+//! What the tests of the SQLite store work with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use callboard::store::sqlite::{SqliteOptions, SqliteStore};
+use callboard::store::{
+    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Listing, Lookup, Outcome, Page, Placed, Prunable,
+    Pulse, Stats, Store, StoreError, Unit,
+};
+use callboard_tasks::conformance::Setup;
+use callboard_tasks::{JobId, WorkerId};
+use futures::future::BoxFuture;
+
+use crate::support::Folder;
+
+/// How the suite wants a store on this file.
+pub fn options(file: &Path, setup: &Setup) -> SqliteOptions {
+    let mut options = SqliteOptions::new(file);
+    options.clock = setup.clock.clone();
+    options.keep_successful = setup.keep_successful;
+    options.keep_failed = setup.keep_failed;
+    options
+}
+
+pub fn open_in(options: SqliteOptions) -> SqliteStore {
+    SqliteStore::open(options).unwrap()
+}
+
+/// Gives each operation to the next of its stores in turn.
+pub struct Turns<const N: usize> {
+    stores: [SqliteStore; N],
+    next: AtomicUsize,
+}
+
+impl<const N: usize> Turns<N> {
+    pub fn new(stores: [SqliteStore; N]) -> Self {
+        Self { stores, next: AtomicUsize::new(0) }
+    }
+
+    fn next(&self) -> &SqliteStore {
+        &self.stores[self.next.fetch_add(1, Ordering::Relaxed) % N]
+    }
+}
+
+/// A store with the folder that it is in; the folder goes last.
+pub struct Kept<S> {
+    store: S,
+    _folder: Arc<Folder>,
+}
+
+impl<S> Kept<S> {
+    pub fn new(store: S, folder: Folder) -> Self {
+        Self { store, _folder: Arc::new(folder) }
+    }
+}
+
+/// Where a wrapper sends an operation.
+trait Chooses: Send + Sync + 'static {
+    fn chosen(&self) -> &dyn Store;
+}
+
+impl<const N: usize> Chooses for Turns<N> {
+    fn chosen(&self) -> &dyn Store {
+        self.next()
+    }
+}
+
+impl Chooses for SqliteStore {
+    fn chosen(&self) -> &dyn Store {
+        self
+    }
+}
+
+impl<S: Chooses> Chooses for Kept<S> {
+    fn chosen(&self) -> &dyn Store {
+        self.store.chosen()
+    }
+}
+
+impl<S: Chooses> Store for Kept<S> {
+    fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>> {
+        self.chosen().enqueue(units)
+    }
+
+    fn claim(&self, ask: Ask) -> BoxFuture<'_, Result<Claimed, StoreError>> {
+        self.chosen().claim(ask)
+    }
+
+    fn finish(&self, outcomes: Vec<Outcome>) -> BoxFuture<'_, Result<Vec<Fate>, StoreError>> {
+        self.chosen().finish(outcomes)
+    }
+
+    fn beat(&self, beat: Beat) -> BoxFuture<'_, Result<Pulse, StoreError>> {
+        self.chosen().beat(beat)
+    }
+
+    fn rescue(&self, worker: WorkerId) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.chosen().rescue(worker)
+    }
+
+    fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>> {
+        self.chosen().change(id, change)
+    }
+
+    fn control(&self, control: Control) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.chosen().control(control)
+    }
+
+    fn get(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<Lookup>, StoreError>> {
+        self.chosen().get(ids)
+    }
+
+    fn list(&self, filter: Filter, page: Page) -> BoxFuture<'_, Result<Listing, StoreError>> {
+        self.chosen().list(filter, page)
+    }
+
+    fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
+        self.chosen().stats()
+    }
+
+    fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
+        self.chosen().prune(limit)
+    }
+
+    fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>> {
+        self.chosen().prunable()
+    }
+
+    fn listen(&self, ear: Ear) {
+        self.chosen().listen(ear);
+    }
+
+    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.chosen().watch(ids)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.chosen().close()
+    }
+}
