@@ -1,5 +1,6 @@
 //! Why a durable store could not be opened.
 
+use callboard_actors::OpenFailure;
 use callboard_tasks::BoxError;
 
 /// Why a durable store could not be opened; nothing in it was changed.
@@ -49,4 +50,11 @@ pub enum OpenError {
         /// Its name, as this program has it.
         name: &'static str,
     },
+}
+
+impl From<OpenError> for OpenFailure {
+    fn from(error: OpenError) -> Self {
+        let in_passing = matches!(error, OpenError::Unreachable { .. });
+        Self { problem: Box::new(error), in_passing }
+    }
 }

@@ -3,6 +3,8 @@
 //! The ledger in the database has a row for each step taken: its number, its name, the checksum of its text, and when.
 //! What is still to do is a pure function of the ledger and the steps in this program.
 
+use callboard_actors::SchemaStep;
+use callboard_tasks::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::OpenError;
@@ -33,6 +35,21 @@ pub struct Applied {
     pub version: u32,
     /// The checksum of its text when it was taken.
     pub checksum: String,
+    /// When it was taken.
+    pub applied_at: Timestamp,
+}
+
+/// The steps of `all` with when each was taken.
+#[must_use]
+pub fn steps(all: &[Migration], applied: &[Applied]) -> Vec<SchemaStep> {
+    let taken = |step: &Migration| applied.iter().find(|taken| taken.version == step.version);
+    all.iter()
+        .map(|step| SchemaStep {
+            version: step.version,
+            name: step.name.to_owned(),
+            applied_at: taken(step).map(|taken| taken.applied_at),
+        })
+        .collect()
 }
 
 /// The steps of `all` that a database still needs whose ledger says `applied` (in any order).
@@ -71,7 +88,7 @@ mod tests {
     ];
 
     fn taken(step: &Migration) -> Applied {
-        Applied { version: step.version, checksum: step.checksum() }
+        Applied { version: step.version, checksum: step.checksum(), applied_at: Timestamp::UNIX_EPOCH }
     }
 
     #[test]
@@ -86,8 +103,15 @@ mod tests {
     }
 
     #[test]
+    fn a_status_says_of_each_step_when_it_was_taken() {
+        let steps = steps(&STEPS, &[taken(&STEPS[0])]);
+        let taken: Vec<_> = steps.iter().map(|step| (step.version, step.applied_at)).collect();
+        assert_eq!(taken, [(1, Some(Timestamp::UNIX_EPOCH)), (2, None)]);
+    }
+
+    #[test]
     fn a_newer_schema_is_refused_by_its_number() {
-        let newer = Applied { version: 7, checksum: String::new() };
+        let newer = Applied { version: 7, ..taken(&STEPS[0]) };
         let error = pending("jobs.db", &STEPS, &[taken(&STEPS[0]), newer]).unwrap_err();
         assert!(matches!(error, OpenError::Newer { found: 7, known: 2, .. }), "{error:?}");
         assert!(error.to_string().starts_with("jobs.db has schema version 7"), "{error}");

@@ -318,7 +318,7 @@ pub enum Heard {
     Work,
     /// These watched jobs have ended.
     Ended(Vec<JobId>),
-    /// Anything may have happened: jobs came, or ended.
+    /// Something was written: jobs may have come, or changed. The ends of watched jobs are told besides.
     Something,
 }
 

@@ -51,7 +51,7 @@ impl Desk {
         }
     }
 
-    /// Looks at what is waited for, once for all that is heard until then.
+    /// Looks at jobs of which any change is waited for, once for all that is heard until then.
     fn hear_something(self: &Arc<Self>) {
         if !self.waiters.any() || self.watch.heard.swap(true, Ordering::AcqRel) {
             return;
@@ -60,7 +60,7 @@ impl Desk {
         self.hub.threads.timers.spawn(async move {
             let _one_at_a_time = desk.watch.looking.lock().await;
             desk.watch.heard.store(false, Ordering::Release);
-            desk.look_again().await;
+            desk.look_at(desk.waiters.jobs().1).await;
         });
     }
 

@@ -21,6 +21,7 @@ mod inbox;
 mod listener;
 mod lock;
 mod open;
+mod opener;
 mod read;
 mod readers;
 mod rows;
@@ -344,11 +345,9 @@ impl Store for SqliteStore {
         self.inbox.nudge();
     }
 
-    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         self.listener.watched.add(&ids);
-        // One that has ended meanwhile is told of at once.
-        self.listener.look_for_ends(&self.readers);
-        Box::pin(std::future::ready(Ok(())))
+        Box::pin(self.read(move |connection| read::ended(connection, &ids)))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

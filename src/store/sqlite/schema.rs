@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use callboard_tasks::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::open_error;
@@ -110,7 +111,7 @@ fn take(connection: &Connection, steps: &[&Migration]) -> rusqlite::Result<()> {
         // The machine's time: this is for people to read.
         connection.execute(
             "INSERT INTO callboard_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
-            params![step.version, step.name, step.checksum(), callboard_tasks::Timestamp::now().as_microsecond()],
+            params![step.version, step.name, step.checksum(), Timestamp::now().as_microsecond()],
         )?;
     }
     Ok(())
@@ -122,6 +123,11 @@ fn ledger(connection: &Connection) -> rusqlite::Result<Vec<Applied>> {
     if connection.query_row(table, [], |_| Ok(())).optional()?.is_none() {
         return Ok(Vec::new());
     }
-    let mut rows = connection.prepare("SELECT version, checksum FROM callboard_migrations ORDER BY version")?;
-    rows.query_map([], |row| Ok(Applied { version: row.get(0)?, checksum: row.get(1)? }))?.collect()
+    let mut rows =
+        connection.prepare("SELECT version, checksum, applied_at FROM callboard_migrations ORDER BY version")?;
+    let taken = |row: &rusqlite::Row<'_>| {
+        let applied_at = Timestamp::from_microsecond(row.get(2)?).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(Applied { version: row.get(0)?, checksum: row.get(1)?, applied_at })
+    };
+    rows.query_map([], taken)?.collect()
 }
