@@ -153,11 +153,13 @@ impl Run {
         let rate = |time: Duration| (jobs as f64 / time.as_secs_f64()).round();
 
         self.board.pause(BACKEND, &self.queue).await?;
-        let enqueued = self.time(0, self.enqueue_singly()).await?;
+        let start = Instant::now();
+        self.enqueue_singly().await?;
+        let enqueued = start.elapsed();
         let resume = async { Ok(self.board.resume(BACKEND, &self.queue).await?) };
-        let drained = self.time(jobs, resume).await?;
-        let end_to_end = self.time(jobs, self.enqueue_singly()).await?;
-        let bulk = self.time(jobs, self.enqueue_in_bulk()).await?;
+        let drained = self.time(resume).await?;
+        let end_to_end = self.time(self.enqueue_singly()).await?;
+        let bulk = self.time(self.enqueue_in_bulk()).await?;
         let latency_us = self.latency().await?;
         let kept = self.count_kept().await?;
         let health = self.board.health().await;
@@ -179,16 +181,12 @@ impl Run {
         measure::with(n as u64).queue(self.queue.clone())
     }
 
-    /// How long `work` takes, until so many more jobs have ended.
-    async fn time(
-        &self,
-        jobs: usize,
-        work: impl Future<Output = Result<(), BenchError>>,
-    ) -> Result<Duration, BenchError> {
+    /// How long `work` takes, until all its jobs have ended.
+    async fn time(&self, work: impl Future<Output = Result<(), BenchError>>) -> Result<Duration, BenchError> {
         let before = self.stage.ended.load(Ordering::Relaxed);
         let start = Instant::now();
         work.await?;
-        self.until_ended(before + jobs as u64).await?;
+        self.until_ended(before + self.bench.jobs as u64).await?;
         Ok(start.elapsed())
     }
 

@@ -64,6 +64,8 @@ mod bench;
 mod durable;
 mod settings;
 pub mod store;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod transaction;
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -93,6 +95,10 @@ pub use self::settings::HttpSettings;
 pub use self::settings::{
     BackendKind, BackendSettings, DatabaseUrl, Settings, SettingsError, SettingsProblem, StorePlace,
 };
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use self::transaction::EnqueueIn;
+#[cfg(feature = "postgres")]
+pub use self::transaction::ToSql;
 
 #[doc(hidden)]
 pub use callboard_tasks::__private;
@@ -102,3 +108,8 @@ pub use callboard_tasks::__private;
 #[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The same for the page on stores.
+#[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]
+#[doc = include_str!("../docs/stores.md")]
+struct Stores;

@@ -200,17 +200,73 @@ fn a_variable_with_one_underscore_too_few_is_no_setting_and_said_so() {
 fn a_backend_without_a_kind_is_refused() {
     let found = problems("[tasks.default]\nqueues = []\n");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].contains("tasks.default.backend is missing; write backend = \"memory\""), "{found:?}");
+    assert!(found[0].contains("tasks.default.backend is missing; write backend = \"sqlite\""), "{found:?}");
+}
+
+fn place_of(text: &str) -> Option<StorePlace> {
+    read(text).unwrap().tasks["default"].place.clone()
+}
+
+#[test]
+fn a_sqlite_file_stands_beside_the_settings_unless_its_path_is_whole() {
+    let file = |path: &str| Some(StorePlace::File(path.into()));
+    assert_eq!(place_of("[tasks.default]\nbackend = \"sqlite\"\n"), file("callboard.db"));
+    assert_eq!(place_of("[tasks.default]\nbackend = \"sqlite\"\nurl = \"jobs.db\"\n"), file("jobs.db"));
+    assert_eq!(place_of("[tasks.default]\nbackend = \"sqlite\"\nurl = \"/var/jobs.db\"\n"), file("/var/jobs.db"));
+}
+
+#[test]
+fn the_place_of_the_jobs_alone_says_what_kind_of_backend_it_is() {
+    let url = "postgres://ada@db.example/jobs";
+    let settings = read(&format!("[tasks.default]\nurl = \"{url}\"\n")).unwrap();
+    assert_eq!(settings.tasks["default"].kind, BackendKind::Postgres);
+    assert_eq!(settings.tasks["default"].place, Some(StorePlace::Database(DatabaseUrl(url.into()))));
+    assert_eq!(read("[tasks.default]\nurl = \"jobs.db\"\n").unwrap().tasks["default"].kind, BackendKind::Sqlite);
 }
 
 // Django 27
 #[test]
-fn the_stores_of_later_versions_are_refused_as_such_and_their_urls_are_no_mistake() {
-    for kind in ["sqlite", "postgres"] {
-        let found = problems(&format!("[tasks.default]\nbackend = \"{kind}\"\nurl = \"callboard.db\"\n"));
-        let expected = format!("is \"{kind}\", which is not part of this version yet; write \"memory\"");
-        assert_eq!(found, [format!("callboard.toml:2: tasks.default.backend {expected}")]);
+fn a_place_that_does_not_fit_the_backend_is_refused_with_what_to_write() {
+    for (backend, url, expected) in [
+        ("sqlite", "postgres://db/jobs", "url is a URL; with backend = \"sqlite\" write the path of a file"),
+        ("postgres", "callboard.db", "url is no URL of PostgreSQL; write \"postgres://user@host:5432/database\""),
+    ] {
+        let found = problems(&format!("[tasks.default]\nbackend = \"{backend}\"\nurl = \"{url}\"\n"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("callboard.toml:3: tasks.default.") && found[0].contains(expected), "{found:?}");
     }
+    let found = problems("[tasks.default]\nbackend = \"postgres\"\n");
+    assert!(found[0].contains("tasks.default.url is missing; write url = \"postgres://"), "{found:?}");
+}
+
+#[test]
+fn how_postgres_is_connected_to_can_be_said() {
+    let settings = read(
+        r#"
+        [tasks.default]
+        url = "postgres://ada:secret@pooler:6432/jobs"
+        schema = "shop_tasks"
+        pooler = true
+        listen_url = "postgres://ada:secret@db/jobs"
+        "#,
+    )
+    .unwrap();
+    let backend = &settings.tasks["default"];
+    assert_eq!((backend.schema.as_deref(), backend.pooler), (Some("shop_tasks"), true));
+    assert!(backend.listen_url.is_some());
+    assert!(!format!("{settings:?}").contains("secret"), "{settings:?}");
+
+    let found = problems("[tasks.default]\nbackend = \"sqlite\"\npooler = true\nschema = \"x\"\n");
+    assert_eq!(found.len(), 2, "{found:?}");
+    let found = problems("[tasks.default]\nurl = \"postgres://db/x\"\npooler = \"maybe\"\n");
+    assert!(found[0].contains("pooler is \"maybe\"; write true or false"), "{found:?}");
+}
+
+#[test]
+fn only_memory_keeps_so_many() {
+    let found = problems("[tasks.default]\nbackend = \"sqlite\"\n[tasks.default.options]\nkeep_max = 5\n");
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains("keep_max has no effect with a durable backend"), "{found:?}");
 }
 
 #[test]
