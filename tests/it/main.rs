@@ -5,6 +5,7 @@ mod support;
 
 mod api;
 mod cli;
+mod crash;
 mod examples;
 mod load;
 mod serve;

@@ -1,0 +1,119 @@
+//! What must be true of a store whose processes were killed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use callboard::store::{Filter, Page, Store};
+use callboard::{Job, Phase, Status, Timestamp};
+
+use super::log::{Log, Writer};
+use super::place::Place;
+use super::{read, victim};
+use crate::support::Folder;
+
+/// In the midst of what jobs were when their process died.
+#[derive(Default)]
+pub struct Deaths {
+    claim: usize,
+    run: usize,
+    acknowledgement: usize,
+    commit: usize,
+}
+
+impl Deaths {
+    /// Looks at the store of a process that was just killed, which had begun then.
+    pub fn count(&mut self, store: &dyn Store, log: &Log, began: Timestamp) {
+        for job in jobs(store, &Filter { status: Some(Status::Running), ..Filter::default() }) {
+            let run = (job.id(), job.state.run);
+            if log.ended.contains(&run) {
+                self.acknowledgement += 1;
+            } else if log.started.contains(&run) {
+                self.run += 1;
+            } else {
+                self.claim += 1;
+            }
+        }
+        let since = Filter { enqueued: Some(began..Timestamp::MAX), ..Filter::default() };
+        self.commit += jobs(store, &since).iter().filter(|job| !log.answered.contains(&job.id())).count();
+    }
+
+    /// If nothing ever died at some point, that point was not tested.
+    pub fn must_have_come_everywhere(&self) {
+        let Self { claim, run, acknowledgement, commit } = self;
+        assert!([claim, run, acknowledgement, commit].into_iter().all(|deaths| *deaths > 0), "died {self}");
+    }
+}
+
+impl fmt::Display for Deaths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { claim, run, acknowledgement, commit } = self;
+        write!(
+            f,
+            "between claim and start: {claim}, while running: {run}, between end and acknowledgement: \
+             {acknowledgement}, between commit and answer: {commit}"
+        )
+    }
+}
+
+/// Every job in the store.
+pub fn everything(store: &dyn Store) -> Vec<Job> {
+    jobs(store, &Filter::default())
+}
+
+fn jobs(store: &dyn Store, filter: &Filter) -> Vec<Job> {
+    let (mut jobs, mut before) = (Vec::new(), None);
+    loop {
+        let listing = read(store.list(filter.clone(), Page { limit: 1_000, before }));
+        jobs.extend(listing.jobs);
+        match listing.next {
+            Some(_) => before = listing.next,
+            None => return jobs,
+        }
+    }
+}
+
+/// Lets a process that nobody kills run all that is left.
+pub fn finish_all(place: &Place, folder: &Folder) {
+    const LIMIT: Duration = Duration::from_secs(120);
+    let log = Arc::new(Writer::open(&Log::path(folder, usize::MAX)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let finished = runtime.block_on(tokio::time::timeout(LIMIT, async {
+        let board = victim::board(place, &log, 100).await;
+        loop {
+            let stats = board.stats("default").await.unwrap();
+            let open = |phases: &std::collections::BTreeMap<Phase, u64>| phases.keys().any(|phase| !phase.is_finished());
+            if !stats.queues.values().any(|queue| open(&queue.phases)) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        board.shutdown().await;
+    }));
+    finished.expect("every job comes to an end");
+}
+
+/// Every job has ended, by an attempt that the world saw, and by the last one. How many were quarantined.
+pub fn judge(jobs: &[Job], log: &Log) -> usize {
+    let mut quarantined = 0;
+    for job in jobs {
+        let (id, state) = (job.id(), &job.state);
+        match state.phase {
+            Phase::Successful => {
+                assert!(log.ended.contains(&(id, state.run)), "job {id}: the accepted run {} never ended", state.run);
+                let returned: Option<u64> = state.return_value.as_ref().and_then(|value| value.get().ok());
+                let given: serde_json::Value = job.spec.args.to_value();
+                assert_eq!(returned, given["n"].as_u64(), "job {id} has the value of another");
+            }
+            // It was among the killed three times.
+            Phase::Quarantined => {
+                assert!(state.losses >= Job::MAX_LOSSES, "{job:?}");
+                quarantined += 1;
+            }
+            phase => panic!("job {id} is {phase}"),
+        }
+        let later = (state.run + 1..state.run + 4).find(|run| log.started.contains(&(id, *run)));
+        assert_eq!(later, None, "job {id}: an earlier run was accepted after the claim of a later one");
+    }
+    quarantined
+}
