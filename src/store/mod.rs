@@ -6,6 +6,8 @@ mod error;
 pub mod migrate;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod record;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
