@@ -435,7 +435,8 @@ pub struct PublishedParameter {
     pub type_name: String,
     /// Whether a call must give it.
     pub required: bool,
-    /// What it is if a call does not give it.
+    /// What it is if a call does not give it; null is a value too.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::job::present")]
     pub default: Option<Json>,
 }
 
