@@ -7,7 +7,7 @@ use callboard::store::{
     Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Listing, Lookup, Outcome, Page, Placed, Prunable,
     Pulse, Stats, Store, StoreError, Unit,
 };
-use callboard_tasks::{JobId, WorkerId};
+use callboard_tasks::{Clock, JobId, WorkerId};
 use futures::future::BoxFuture;
 
 use super::server::{block_on, run};
@@ -18,9 +18,17 @@ pub struct Handles {
     /// Where the schema is dropped: never through a pooler.
     pub url: String,
     pub schema: String,
+    /// Its clock, where a test has one.
+    pub clock: Option<Clock>,
 }
 
 impl Handles {
+    /// One store that is open already.
+    pub fn around(store: PostgresStore, options: &PostgresOptions) -> Self {
+        let (url, schema) = (options.url.clone(), options.schema.clone());
+        Self { stores: vec![store], next: AtomicUsize::new(0), url, schema, clock: None }
+    }
+
     pub async fn open(options: PostgresOptions, count: usize) -> Self {
         let url = options.listen_url.clone().unwrap_or_else(|| options.url.clone());
         let schema = options.schema.clone();
@@ -28,7 +36,7 @@ impl Handles {
         for _ in 0..count {
             stores.push(PostgresStore::open(options.clone()).await.unwrap());
         }
-        Self { stores, next: AtomicUsize::new(0), url, schema }
+        Self { stores, next: AtomicUsize::new(0), url, schema, clock: None }
     }
 
     /// Each asks another one than the last.

@@ -136,3 +136,32 @@ fn programs() -> Option<PathBuf> {
     }
     places.into_iter().find(|place| Path::new(&place.join("initdb")).exists() && place.join("postgres").exists())
 }
+
+/// A transaction of somebody else's, which is open until it is told to end.
+pub struct Held {
+    runtime: tokio::runtime::Runtime,
+    client: tokio_postgres::Client,
+}
+
+impl Held {
+    pub fn begin(url: &str, sql: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let client = runtime.block_on(async {
+            let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client
+        });
+        let mut held = Self { runtime, client };
+        held.run("BEGIN");
+        held.run(sql);
+        held
+    }
+
+    pub fn run(&mut self, sql: &str) {
+        self.runtime.block_on(self.client.batch_execute(sql)).unwrap();
+    }
+
+    pub fn commit(mut self) {
+        self.run("COMMIT");
+    }
+}
