@@ -1,10 +1,8 @@
 //! Enqueueing inside a transaction of the caller's own: the job is there when it commits, and never was if it is
 //! rolled back.
 
-use std::sync::Arc;
-
-use callboard_actors::{Callboard, OpenStore};
-use callboard_tasks::{AnyCall, Call, Error, JobSpec, Task, TaskResult, resolve};
+use callboard_actors::Callboard;
+use callboard_tasks::{AnyCall, Call, Error, Task, TaskResult};
 
 /// Enqueues a call inside a transaction of the caller's own.
 ///
@@ -50,11 +48,10 @@ impl EnqueueIn for Callboard {
         use crate::store::postgres::{PostgresOptions, enqueue_in};
         let call = call.erase();
         let lacks = lacks(&call, "enqueue_in, which is for backends on PostgreSQL");
-        self.enqueue_by(call, async |opener, spec: &Arc<JobSpec>| {
-            let options = options::<PostgresOptions>(opener).ok_or(lacks)?;
-            Ok(enqueue_in(client, &options.schema, std::slice::from_ref(spec)).await?)
-        })
-        .await
+        let prepared = self.prepare(call)?;
+        let schema = prepared.opener::<PostgresOptions>().map(|options| options.schema.clone()).ok_or(lacks)?;
+        enqueue_in(client, &schema, std::slice::from_ref(prepared.spec())).await?;
+        prepared.written()
     }
 
     #[cfg(feature = "sqlite")]
@@ -64,20 +61,13 @@ impl EnqueueIn for Callboard {
         call: Call<T>,
     ) -> Result<TaskResult<T::Output>, Error> {
         use crate::store::sqlite::{SqliteOptions, enqueue_in};
-        use futures::FutureExt;
         let call = call.erase();
         let lacks = lacks(&call, "enqueue_in_sqlite, which is for backends on SQLite");
-        let enqueued = self.enqueue_by(call, async |opener, spec: &Arc<JobSpec>| {
-            options::<SqliteOptions>(opener).ok_or(lacks)?;
-            Ok(enqueue_in(connection, std::slice::from_ref(spec))?)
-        });
-        enqueued.now_or_never().expect("nothing in it waits")
+        let prepared = self.prepare(call)?;
+        prepared.opener::<SqliteOptions>().ok_or(lacks)?;
+        enqueue_in(connection, std::slice::from_ref(prepared.spec()))?;
+        prepared.written()
     }
-}
-
-/// What a backend was opened with, if it is of that kind.
-fn options<T: OpenStore>(opener: Option<&dyn OpenStore>) -> Option<&T> {
-    (opener? as &dyn std::any::Any).downcast_ref()
 }
 
 fn lacks(call: &AnyCall, what: &'static str) -> Error {
@@ -99,7 +89,7 @@ pub trait ToSql {
 #[cfg(feature = "postgres")]
 impl<T: Task> ToSql for Call<T> {
     fn to_sql(&self, schema: &str) -> Result<(String, Vec<Option<String>>), Error> {
-        let spec = resolve(self.clone().erase(), callboard_tasks::Clock::system().now())?;
+        let spec = callboard_tasks::resolve(self.clone().erase(), callboard_tasks::Clock::system().now())?;
         Ok(crate::store::postgres::to_sql(schema, &spec))
     }
 }

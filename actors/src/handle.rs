@@ -122,27 +122,24 @@ impl Callboard {
     }
 
     /// Checks a call as [`enqueue`](Self::enqueue) does and makes its job, which is kept nowhere yet: for whoever
-    /// writes it by a transaction of their own. `inserted` does so; the result is then that of an enqueue. Its backend
-    /// looks for it a little later, when the transaction may have been committed.
+    /// writes it by a transaction of their own.
     ///
     /// # Errors
     ///
-    /// As `enqueue`, and what `inserted` says.
+    /// As `enqueue`, but for those of the store.
     #[doc(hidden)]
-    pub async fn enqueue_by<T: TaskOutput>(
-        &self,
-        call: AnyCall,
-        inserted: impl AsyncFnOnce(Option<&dyn OpenStore>, &Arc<JobSpec>) -> Result<(), Error>,
-    ) -> Result<TaskResult<T>, Error> {
+    pub fn prepare(&self, call: AnyCall) -> Result<Prepared, Error> {
         self.refuse_while_draining()?;
         let gate = self.0.gate(call.backend())?;
-        validate(&call, gate.info(), self.clock().now())?;
-        let spec = Arc::new(resolve(call, self.clock().now())?);
-        let alias = gate.alias();
-        inserted(self.0.openers.get(alias.as_ref()).map(Arc::as_ref), &spec).await?;
-        gate.expect_work();
-        let snapshot = Snapshot { backend: Arc::clone(alias), job: Job::new(spec), duplicate: false };
-        self.result_of(gate.as_ref(), snapshot)
+        let now = self.clock().now();
+        validate(&call, gate.info(), now)?;
+        let opener = self.0.openers.get(gate.alias().as_ref()).cloned();
+        Ok(Prepared {
+            board: self.clone(),
+            alias: Arc::clone(gate.alias()),
+            opener,
+            spec: Arc::new(resolve(call, now)?),
+        })
     }
 
     async fn place<T: TaskOutput>(&self, call: AnyCall, room: Room) -> Result<TaskResult<T>, Error> {
@@ -438,6 +435,43 @@ impl Callboard {
             abandoned = total.abandoned, "the board has shut down");
         hub.threads.stop();
         total
+    }
+}
+
+/// A job that is not kept yet; see [`Callboard::prepare`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Prepared {
+    board: Callboard,
+    alias: Arc<str>,
+    opener: Option<Arc<dyn OpenStore>>,
+    spec: Arc<JobSpec>,
+}
+
+impl Prepared {
+    /// The job.
+    #[must_use]
+    pub const fn spec(&self) -> &Arc<JobSpec> {
+        &self.spec
+    }
+
+    /// What the store of its backend was opened by, if that is of this type.
+    #[must_use]
+    pub fn opener<T: OpenStore>(&self) -> Option<&T> {
+        (self.opener.as_deref()? as &dyn Any).downcast_ref()
+    }
+
+    /// It was written: the result of its enqueue. Its backend looks for it a little later, when the transaction may
+    /// have been committed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownBackend`], which cannot come any more.
+    pub fn written<T: TaskOutput>(self) -> Result<TaskResult<T>, Error> {
+        let gate = self.board.0.gate(&self.alias)?;
+        gate.expect_work();
+        let snapshot = Snapshot { backend: self.alias, job: Job::new(self.spec), duplicate: false };
+        self.board.result_of(gate.as_ref(), snapshot)
     }
 }
 

@@ -41,7 +41,7 @@ pub use builder::{Backend, Builder, Configure, StartError};
 pub use custom::Door;
 pub use dummy::Dummy;
 pub use events::EventMessage;
-pub use handle::{Callboard, ShutdownReport};
+pub use handle::{Callboard, Prepared, ShutdownReport};
 pub use health::{BackendHealth, Blocked, Health, WorkerHealth};
 pub use messages::{
     Cancel, Drain, Enqueue, EnqueueAll, GetResult, List, Pause, Resume, Retry, Stats, Subscribe, TaskEnqueued,

@@ -48,8 +48,8 @@ impl Migrate {
 
     pub(super) fn run(&self, builder: Builder) -> Result<ExitCode, Error> {
         let text = match &self.verb {
-            Some(Verb::Up(options)) => options.show(wait_for(schema(&options.which, builder)?.bring_up())?),
-            Some(Verb::Status(options)) => options.show(wait_for(schema(&options.which, builder)?.status())?),
+            Some(Verb::Up(options)) => options.show(&wait_for(schema(&options.which, builder)?.bring_up())?),
+            Some(Verb::Status(options)) => options.show(&wait_for(schema(&options.which, builder)?.status())?),
             None if self.sql => schema(&self.which, builder)?.sql(),
             None => return Err(Error::Usage("say what to do: migrate up, migrate status, or migrate --sql".into())),
         };
@@ -65,7 +65,7 @@ fn schema(which: &Which, builder: Builder) -> Result<Box<dyn Schema>, Error> {
 }
 
 impl Options {
-    fn show(&self, steps: Vec<SchemaStep>) -> String {
+    fn show(&self, steps: &[SchemaStep]) -> String {
         if self.json {
             let steps: Vec<_> = steps
                 .iter()

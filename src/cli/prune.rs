@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use callboard_actors::Builder;
-use callboard_tasks::{Clock, Prunable};
+use callboard_tasks::{Clock, Prunable, Store};
 use clap::Args;
 use serde_json::json;
 
@@ -27,19 +27,25 @@ pub(super) struct Prune {
     pub(super) json: bool,
 }
 
+/// Removes all that is past its time. How many.
+async fn prune(store: &dyn Store) -> Result<usize, Error> {
+    let mut pruned = 0;
+    loop {
+        let removed = store.prune(BATCH).await?;
+        pruned += removed;
+        if removed < BATCH {
+            return Ok(pruned);
+        }
+    }
+}
+
 impl Prune {
     pub(super) fn run(&self, builder: Builder) -> Result<ExitCode, Error> {
         let unopened = self.which.store(builder)?;
         let (due, pruned) = wait_for(async {
             let store = unopened.open(Clock::system()).await?;
-            let (due, mut pruned) = (store.prunable().await?, 0);
-            while !self.dry_run {
-                let removed = store.prune(BATCH).await?;
-                pruned += removed;
-                if removed < BATCH {
-                    break;
-                }
-            }
+            let due = store.prunable().await?;
+            let pruned = if self.dry_run { 0 } else { prune(store.as_ref()).await? };
             store.close().await;
             Ok::<_, Error>((due, pruned))
         })?;

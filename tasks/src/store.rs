@@ -570,6 +570,9 @@ pub enum StoreError {
     /// The worker process is not registered: its lease was taken, or it never had one.
     #[error("worker {0} has no lease")]
     Gone(WorkerId),
+    /// What was given cannot be kept, whenever it is tried; the text says why.
+    #[error("the store cannot keep this: {0}")]
+    Refused(String),
     /// Somebody else holds the store for too long (503, try again soon).
     #[error("the store is busy: {0}")]
     Busy(String),

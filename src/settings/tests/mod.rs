@@ -103,6 +103,7 @@ fn every_key_arrives_in_its_place() {
             keep_successful: Some(day),
             keep_failed: Some(14 * day),
             keep_max: Some(0),
+            ..BackendSettings::of(BackendKind::Memory)
         }
     );
     let tests = BackendSettings { queues: Some(vec![]), ..BackendSettings::of(BackendKind::Dummy) };
@@ -204,7 +205,7 @@ fn a_backend_without_a_kind_is_refused() {
 }
 
 fn place_of(text: &str) -> Option<StorePlace> {
-    read(text).unwrap().tasks["default"].place.clone()
+    good(text).tasks["default"].place.clone()
 }
 
 #[test]
@@ -218,10 +219,10 @@ fn a_sqlite_file_stands_beside_the_settings_unless_its_path_is_whole() {
 #[test]
 fn the_place_of_the_jobs_alone_says_what_kind_of_backend_it_is() {
     let url = "postgres://ada@db.example/jobs";
-    let settings = read(&format!("[tasks.default]\nurl = \"{url}\"\n")).unwrap();
+    let settings = good(&format!("[tasks.default]\nurl = \"{url}\"\n"));
     assert_eq!(settings.tasks["default"].kind, BackendKind::Postgres);
     assert_eq!(settings.tasks["default"].place, Some(StorePlace::Database(DatabaseUrl(url.into()))));
-    assert_eq!(read("[tasks.default]\nurl = \"jobs.db\"\n").unwrap().tasks["default"].kind, BackendKind::Sqlite);
+    assert_eq!(good("[tasks.default]\nurl = \"jobs.db\"\n").tasks["default"].kind, BackendKind::Sqlite);
 }
 
 // Django 27
@@ -241,7 +242,7 @@ fn a_place_that_does_not_fit_the_backend_is_refused_with_what_to_write() {
 
 #[test]
 fn how_postgres_is_connected_to_can_be_said() {
-    let settings = read(
+    let settings = read_with(
         r#"
         [tasks.default]
         url = "postgres://ada:secret@pooler:6432/jobs"
@@ -249,6 +250,7 @@ fn how_postgres_is_connected_to_can_be_said() {
         pooler = true
         listen_url = "postgres://ada:secret@db/jobs"
         "#,
+        &[],
     )
     .unwrap();
     let backend = &settings.tasks["default"];

@@ -82,7 +82,8 @@ pub fn finish_all(place: &Place, folder: &Folder) {
         let board = victim::board(place, &log, 100).await;
         loop {
             let stats = board.stats("default").await.unwrap();
-            let open = |phases: &std::collections::BTreeMap<Phase, u64>| phases.keys().any(|phase| !phase.is_finished());
+            let open =
+                |phases: &std::collections::BTreeMap<Phase, u64>| phases.keys().any(|phase| !phase.is_finished());
             if !stats.queues.values().any(|queue| open(&queue.phases)) {
                 break;
             }

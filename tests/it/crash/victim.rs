@@ -20,9 +20,9 @@ pub const LEASE: Duration = Duration::from_millis(900);
 /// Its effect on the world is two lines in a log.
 #[task(name = "crash.effect", register = false)]
 pub async fn effect(context: &TaskContext, log: Data<Writer>, n: u64) -> u64 {
-    log.start(context.id(), context.run());
+    log.start(context.job_id(), context.run());
     tokio::time::sleep(Duration::from_millis(2 + n % 15)).await;
-    log.end(context.id(), context.run());
+    log.end(context.job_id(), context.run());
     n
 }
 

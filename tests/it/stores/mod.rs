@@ -3,3 +3,13 @@
 
 mod postgres;
 mod sqlite;
+
+/// A schema of its own on a real server, for other tests.
+pub fn postgres_options() -> callboard::store::postgres::PostgresOptions {
+    postgres::server::fresh(postgres::server::server())
+}
+
+/// Runs statements on that server.
+pub fn run_sql(url: &str, sql: &str) {
+    postgres::server::run(url, sql);
+}

@@ -1,1 +1,33 @@
 //! The PostgreSQL store, against a real server.
+
+mod handles;
+mod server;
+
+use std::sync::Arc;
+
+use callboard::store::Store;
+use callboard::store::postgres::PostgresOptions;
+use callboard_tasks::conformance::Setup;
+
+use self::handles::Handles;
+use self::server::server;
+
+/// How a case is opened: in a schema of its own.
+fn options(setup: &Setup, url: &str) -> PostgresOptions {
+    let mut options = server::fresh(url);
+    options.clock = setup.clock.clone();
+    options.keep_successful = setup.keep_successful;
+    options.keep_failed = setup.keep_failed;
+    options
+}
+
+async fn open(setup: Setup) -> Arc<dyn Store> {
+    Arc::new(Handles::open(options(&setup, server()), 1).await)
+}
+
+async fn open_two(setup: Setup) -> Arc<dyn Store> {
+    Arc::new(Handles::open(options(&setup, server()), 2).await)
+}
+
+callboard_tasks::store_conformance!(direct, open);
+callboard_tasks::store_conformance!(two_handles, open_two);

@@ -1,0 +1,186 @@
+//! The lane of new jobs: whatever has come while a statement was under way goes into the next one.
+
+use std::time::Duration;
+
+use callboard_tasks::{JobId, Lookup, Placed, StoreError, Timestamp, Unit, WorkerId};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::columns::{Columns, due};
+use super::core::{IDLE, Trial};
+use super::fault::Fault;
+use super::link::Link;
+use super::{read, row};
+
+/// How long an enqueue is tried.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// So many jobs go into one statement, and about so many bytes of arguments.
+const MOST_JOBS: usize = 4_096;
+const MOST_BYTES: usize = 8 << 20;
+
+type Answer = Result<Placed, StoreError>;
+
+/// Units of one caller, and where the answers go.
+pub(super) struct Enqueue {
+    pub(super) units: Vec<Unit>,
+    pub(super) reply: oneshot::Sender<Vec<Answer>>,
+}
+
+pub(super) async fn lane(mut link: Link, mut calls: UnboundedReceiver<Enqueue>) {
+    loop {
+        let Ok(call) = timeout(IDLE, calls.recv()).await else {
+            link.close();
+            continue;
+        };
+        let Some(call) = call else { return };
+        let mut room = Room { jobs: MOST_JOBS, bytes: MOST_BYTES };
+        let mut batch = vec![call];
+        room.take(&batch[0]);
+        while room.is_left()
+            && let Ok(call) = calls.try_recv()
+        {
+            room.take(&call);
+            batch.push(call);
+        }
+        keep(&mut link, batch).await;
+    }
+}
+
+struct Room {
+    jobs: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn take(&mut self, call: &Enqueue) {
+        for spec in call.units.iter().flat_map(|unit| &unit.jobs) {
+            self.jobs = self.jobs.saturating_sub(1);
+            self.bytes = self.bytes.saturating_sub(spec.args.as_str().len());
+        }
+    }
+
+    const fn is_left(&self) -> bool {
+        self.jobs > 0 && self.bytes > 0
+    }
+}
+
+async fn keep(link: &mut Link, batch: Vec<Enqueue>) {
+    let units: Vec<&Unit> = batch.iter().flat_map(|call| &call.units).collect();
+    let mut answers: Vec<Option<Answer>> = units.iter().map(|_| None).collect();
+    let mut left: Vec<usize> = (0..units.len()).filter(|n| !units[*n].jobs.is_empty()).collect();
+    // Units for different workers cannot share a statement; a process hardly ever has two.
+    while !left.is_empty() {
+        let worker = left.iter().find_map(|n| units[*n].claim).map(|claim| claim.worker);
+        let fits = |unit: &Unit| unit.claim.is_none_or(|claim| Some(claim.worker) == worker);
+        let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|n| fits(units[*n]));
+        write(link, &units, now, worker, &mut answers).await;
+        left = later;
+    }
+    let told = units
+        .iter()
+        .zip(&answers)
+        .any(|(unit, answer)| matches!(answer, Some(Ok(placed)) if !placed.claimed) && due(&unit.jobs).is_none());
+    if told {
+        link.core.tell_of_work();
+    }
+    let mut answers = answers.into_iter().map(|answer| answer.unwrap_or(Ok(Placed { claimed: false })));
+    for call in batch {
+        let count = call.units.len();
+        // Whoever does not wait for the answer does not want it.
+        let _gone = call.reply.send(answers.by_ref().take(count).collect());
+    }
+}
+
+/// Writes units in one statement; if one of them is bad, in smaller and smaller ones, until it stands alone.
+async fn write(
+    link: &mut Link,
+    units: &[&Unit],
+    numbers: Vec<usize>,
+    worker: Option<WorkerId>,
+    answers: &mut [Option<Answer>],
+) {
+    let mut parts = vec![numbers];
+    let mut trial = Trial::new(PATIENCE);
+    while let Some(part) = parts.pop() {
+        let fault = match add(link, units, &part, worker).await {
+            Ok((known, now)) => {
+                for n in part {
+                    let unit = units[n];
+                    let claimed = known && unit.claim.is_some() && due(&unit.jobs).is_none_or(|at| at <= now);
+                    answers[n] = Some(Ok(Placed { claimed }));
+                }
+                continue;
+            }
+            Err(fault) => fault,
+        };
+        let splits = matches!(fault, Fault::Data(_) | Fault::Duplicate(..));
+        if splits && part.len() > 1 {
+            let (first, second) = part.split_at(part.len() / 2);
+            parts.push(second.to_vec());
+            parts.push(first.to_vec());
+        } else if splits {
+            for n in part {
+                answers[n] = Some(judge(link, units[n], &trial, fault.copy()).await);
+            }
+        } else {
+            match trial.next(fault).await {
+                Ok(()) => parts.push(part),
+                Err(fault) => {
+                    for n in part.into_iter().chain(parts.drain(..).flatten()) {
+                        answers[n] = Some(Err(fault.copy().into_error(worker)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn add(
+    link: &mut Link,
+    units: &[&Unit],
+    part: &[usize],
+    worker: Option<WorkerId>,
+) -> Result<(bool, Timestamp), Fault> {
+    let jobs = part.iter().map(|n| units[*n].jobs.len()).sum();
+    let mut columns = Columns::new(jobs, worker.map(WorkerId::as_uuid));
+    for n in part {
+        columns.unit(&units[*n].jobs, units[*n].claim.is_some());
+    }
+    let core = std::sync::Arc::clone(&link.core);
+    let rows = link.call(&core.sql.add, &columns.parameters()).await?;
+    let row = rows.first().ok_or_else(|| Fault::Failed("an enqueue was not answered".into()))?;
+    let now = row::at(row, 1)?.ok_or_else(|| Fault::Failed("the time is null".into()))?;
+    Ok((row.try_get(0)?, now))
+}
+
+/// What is told of a unit that stands alone and was refused. If an earlier try may have been done, its ids are looked
+/// for first: nobody else makes ids of ours, so if they are there, they are ours.
+async fn judge(link: &mut Link, unit: &Unit, trial: &Trial, fault: Fault) -> Answer {
+    let ids: Vec<Uuid> = unit.jobs.iter().map(|spec| spec.id.as_uuid()).collect();
+    let Fault::Duplicate(named, _) = &fault else { return Err(fault.into_error(None)) };
+    let taken: JobId = named.unwrap_or_else(|| first_twice(&ids));
+    if !trial.unsure {
+        return Err(StoreError::DuplicateId(taken));
+    }
+    let core = std::sync::Arc::clone(&link.core);
+    let rows = link.repeat(PATIENCE, &core.sql.find, &[&ids]).await.map_err(|fault| fault.into_error(None))?;
+    let found = read::lookups(&ids, &rows, &[]).map_err(|fault| fault.into_error(None))?;
+    let mut claimed = unit.claim.is_some();
+    for (spec, found) in unit.jobs.iter().zip(found) {
+        match found {
+            Lookup::Found(job) if job.spec.task == spec.task && job.spec.args == spec.args => {
+                claimed &= job.state.run > 0 && job.state.worker_ids().first().copied() == unit.claim.map(|c| c.worker);
+            }
+            _ => return Err(StoreError::DuplicateId(taken)),
+        }
+    }
+    Ok(Placed { claimed })
+}
+
+/// The id that stands twice in a unit, or else its first.
+fn first_twice(ids: &[Uuid]) -> JobId {
+    let twice = ids.iter().enumerate().find(|(n, id)| ids[..*n].contains(id));
+    JobId::from_uuid(twice.map_or_else(|| ids.first().copied().unwrap_or_default(), |(_, id)| *id))
+}

@@ -1,0 +1,111 @@
+//! Jobs that have moved, as arrays, one for each column of `put`.
+
+use callboard_tasks::{Job, Phase, Timestamp};
+use deadpool_postgres::ClientWrapper;
+use uuid::Uuid;
+
+use super::core::Core;
+use super::fault::Fault;
+use super::row::place;
+use crate::store::record::{code, signed, state_text};
+
+/// Jobs that have moved, column by column.
+#[derive(Default)]
+pub(super) struct Puts {
+    ids: Vec<Uuid>,
+    from: Vec<i16>,
+    to: Vec<i16>,
+    phases: Vec<i16>,
+    versions: Vec<i64>,
+    runs: Vec<i64>,
+    states: Vec<String>,
+    queues: Vec<String>,
+    tasks: Vec<String>,
+    ats: Vec<Timestamp>,
+    expires: Vec<Option<Timestamp>>,
+    ranks: Vec<i16>,
+    suspects: Vec<bool>,
+    asked: Vec<bool>,
+    finished: Vec<Option<Timestamp>>,
+    values: Vec<Option<String>>,
+    /// Whether others may find something to do since.
+    wakes: bool,
+}
+
+impl Puts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// A job that was in that phase.
+    pub(super) fn moved(&mut self, from: Phase, job: &Job) {
+        self.add(from, place(job.state.phase), job);
+        self.wakes |= job.state.phase == Phase::Ready;
+    }
+
+    /// A job that is to go.
+    pub(super) fn deleted(&mut self, job: &Job) {
+        self.add(job.state.phase, 0, job);
+    }
+
+    fn add(&mut self, from: Phase, to: i16, job: &Job) {
+        let state = &job.state;
+        self.ids.push(job.id().as_uuid());
+        self.from.push(place(from));
+        self.to.push(to);
+        self.phases.push(code(state.phase) as i16);
+        self.versions.push(signed(state.version));
+        self.runs.push(signed(state.run));
+        self.states.push(state_text(state));
+        self.queues.push(job.spec.queue.to_string());
+        self.tasks.push(job.spec.task.to_string());
+        self.ats.push(job.effective_time());
+        self.expires.push(job.expires_at());
+        self.ranks.push(-i16::from(job.spec.priority));
+        self.suspects.push(job.is_suspect());
+        self.asked.push(state.phase == Phase::Cancelling && !state.overrun);
+        self.finished.push(state.finished_at);
+        self.values.push(state.return_value.as_ref().map(|value| value.as_str().to_owned()));
+    }
+
+    /// Writes them, within a transaction; the watched ones that have ended.
+    pub(super) async fn write(&self, core: &Core, client: &ClientWrapper) -> Result<Option<Vec<Uuid>>, Fault> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let rows = core
+            .query(
+                client,
+                &core.sql.put,
+                &[
+                    &self.ids,
+                    &self.from,
+                    &self.to,
+                    &self.phases,
+                    &self.versions,
+                    &self.runs,
+                    &self.states,
+                    &self.queues,
+                    &self.tasks,
+                    &self.ats,
+                    &self.expires,
+                    &self.ranks,
+                    &self.suspects,
+                    &self.asked,
+                    &self.finished,
+                    &self.values,
+                ],
+            )
+            .await?;
+        let row = rows.first().ok_or_else(|| Fault::Failed("a change was not answered".into()))?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Tells whom it concerns, after the commit.
+    pub(super) fn tell(&self, core: &Core, ended: Option<Vec<Uuid>>) {
+        core.tell_of_ends(ended);
+        if self.wakes {
+            core.tell_of_work();
+        }
+    }
+}
