@@ -24,7 +24,10 @@ mod open;
 mod read;
 mod readers;
 mod rows;
+mod runs;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod upkeep;
 mod workers;
