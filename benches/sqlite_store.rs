@@ -1,1 +1,207 @@
-fn main() {}
+//! Measures the SQLite store alone, without the runtime: `synchronous = FULL`, a file in the folder for temporary files.
+//!
+//! Run: cargo bench --bench sqlite_store [-- JOBS [ROUNDS [FOLDER]]]
+//!
+//! Prints one line of JSON a measure: jobs per second of 64 producers whose jobs are handed off and finished, of bulk
+//! enqueues (1,000 a unit), of a drain (claims and outcomes of 512 and 1,024), of bulk enqueues beside a drain; then the
+//! time of one enqueue at a time, in microseconds.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use callboard::store::sqlite::{SqliteOptions, SqliteStore};
+use callboard::store::{Ask, Claim, Control, Ending, Fate, Job, JobSpec, Json, Outcome, Store, Unit};
+use callboard::{Clock, JobId, RetryPolicy};
+use callboard_tasks::WorkerId;
+use futures::future::join;
+
+const PRODUCERS: usize = 64;
+
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let number = |n: usize, default: usize| arguments.get(n).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let (jobs, rounds) = (number(0, 200_000), number(1, 3));
+    let folder = arguments.get(2).map_or_else(std::env::temp_dir, PathBuf::from);
+    let file = folder.join(format!("callboard-bench-{}.db", std::process::id()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime starts").block_on(async {
+        for _ in 0..rounds {
+            producers(&file, jobs).await;
+            bulk(&file, jobs).await;
+            for limit in [512, 1_024] {
+                drain(&file, jobs, limit).await;
+            }
+            bulk_and_drain(&file, jobs).await;
+        }
+        latency(&file, 2_000).await;
+    });
+    remove(&file);
+}
+
+fn remove(file: &Path) {
+    for end in ["", "-wal", "-shm", "-lock"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        let _ = std::fs::remove_file(name);
+    }
+}
+
+async fn open(file: &Path) -> (Arc<SqliteStore>, WorkerId) {
+    remove(file);
+    let store = Arc::new(SqliteStore::open(SqliteOptions::new(file)).expect("the file opens"));
+    let worker = WorkerId::new(Clock::system().now());
+    let tasks = vec!["bench.nothing".to_owned()];
+    let register = Control::Register { worker, lease: Duration::from_secs(600), tasks };
+    store.control(register).await.expect("the worker is registered");
+    (store, worker)
+}
+
+fn spec(clock: &Clock) -> JobSpec {
+    let now = clock.now();
+    JobSpec {
+        id: JobId::new(now),
+        task: "bench.nothing".into(),
+        args: Json::from_stored(r#"{"n": 123}"#.into()),
+        queue: "default".into(),
+        priority: 0,
+        enqueued_at: now,
+        run_after: None,
+        expires_at: None,
+        timeout: None,
+        retry: RetryPolicy::default(),
+        tags: Vec::new(),
+        metadata: None,
+        traceparent: None,
+    }
+}
+
+fn success(id: JobId, run: u64) -> Outcome {
+    Outcome { id, run, started_at: None, ending: Ending::Succeeded(Json::null()) }
+}
+
+fn successes(jobs: &[Job]) -> Vec<Outcome> {
+    jobs.iter().map(|job| success(job.id(), job.state.run)).collect()
+}
+
+fn report(measure: &str, jobs: usize, time: Duration, store: &SqliteStore, before: u64) {
+    let per_second = (jobs as f64 / time.as_secs_f64()).round();
+    let commits = store.commits() - before;
+    println!(r#"{{"measure":"{measure}","jobs":{jobs},"per_s":{per_second},"commits":{commits}}}"#);
+}
+
+/// Each producer awaits its enqueue before the next; what has been handed off is finished in batches beside them.
+async fn producers(file: &Path, jobs: usize) {
+    let (store, worker) = open(file).await;
+    let (start, before) = (Instant::now(), store.commits());
+    let (ran, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    for producer in 0..PRODUCERS {
+        let (store, ran) = (Arc::clone(&store), ran.clone());
+        tokio::spawn(async move {
+            let clock = Clock::system();
+            for _ in (producer..jobs).step_by(PRODUCERS) {
+                let spec = Arc::new(spec(&clock));
+                let id = spec.id;
+                let placed = store.enqueue(vec![Unit { jobs: vec![spec], claim: Some(Claim { worker }) }]).await;
+                assert!(placed[0].as_ref().is_ok_and(|placed| placed.claimed), "it is handed off: {placed:?}");
+                ran.send(id).expect("somebody finishes");
+            }
+        });
+    }
+    drop(ran);
+    let mut finished = 0;
+    let mut batch = Vec::new();
+    while outcomes.recv_many(&mut batch, 1_024).await > 0 {
+        let fates = store.finish(batch.drain(..).map(|id| success(id, 1)).collect()).await.expect("it is written");
+        finished += fates.iter().filter(|fate| fate.is_accepted()).count();
+    }
+    assert_eq!(finished, jobs);
+    report("producers_64", jobs, start.elapsed(), &store, before);
+    store.close().await;
+}
+
+async fn put(store: &SqliteStore, jobs: usize) {
+    let clock = Clock::system();
+    let mut under_way = VecDeque::new();
+    for _ in 0..jobs / 1_000 {
+        let unit = Unit { jobs: (0..1_000).map(|_| Arc::new(spec(&clock))).collect(), claim: None };
+        under_way.push_back(store.enqueue(vec![unit]));
+        if under_way.len() > 2 {
+            let placed = under_way.pop_front().expect("there are three").await;
+            assert!(placed[0].is_ok(), "{placed:?}");
+        }
+    }
+    for placed in under_way {
+        assert!(placed.await[0].is_ok());
+    }
+}
+
+async fn bulk(file: &Path, jobs: usize) {
+    let (store, _) = open(file).await;
+    let (start, before) = (Instant::now(), store.commits());
+    put(&store, jobs).await;
+    report("bulk_enqueue", jobs / 1_000 * 1_000, start.elapsed(), &store, before);
+    store.close().await;
+}
+
+/// Claims one batch while the outcomes of the last are written, until `jobs` have ended.
+async fn work(store: &SqliteStore, worker: WorkerId, limit: usize, jobs: usize) {
+    let mut outcomes = Vec::new();
+    let ended = AtomicUsize::new(0);
+    while ended.load(Ordering::Relaxed) < jobs {
+        let ask = Ask { worker, limit, queues: None, after_queue: None };
+        let (fates, claimed) = join(store.finish(outcomes), store.claim(ask)).await;
+        let fates: Vec<Fate> = fates.expect("it is written");
+        ended.fetch_add(fates.iter().filter(|fate| fate.is_accepted()).count(), Ordering::Relaxed);
+        outcomes = successes(&claimed.expect("it is registered").jobs);
+    }
+}
+
+async fn drain(file: &Path, jobs: usize, limit: usize) {
+    let (store, worker) = open(file).await;
+    put(&store, jobs).await;
+    let (start, before) = (Instant::now(), store.commits());
+    work(&store, worker, limit, jobs / 1_000 * 1_000).await;
+    report(&format!("drain_{limit}"), jobs, start.elapsed(), &store, before);
+    store.close().await;
+}
+
+async fn bulk_and_drain(file: &Path, jobs: usize) {
+    let (store, worker) = open(file).await;
+    let (start, before) = (Instant::now(), store.commits());
+    let filler = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { put(&store, jobs).await }
+    });
+    work(&store, worker, 1_024, jobs / 1_000 * 1_000).await;
+    filler.await.expect("all are enqueued");
+    report("bulk_end_to_end", jobs / 1_000 * 1_000, start.elapsed(), &store, before);
+    store.close().await;
+}
+
+async fn latency(file: &Path, jobs: usize) {
+    let (store, worker) = open(file).await;
+    let clock = Clock::system();
+    let mut times = Vec::new();
+    for _ in 0..jobs {
+        // A pause lets every thread go to sleep, as on an idle machine.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let spec = Arc::new(spec(&clock));
+        let id = spec.id;
+        let before = Instant::now();
+        let placed = store.enqueue(vec![Unit { jobs: vec![spec], claim: Some(Claim { worker }) }]).await;
+        times.push(before.elapsed().as_micros());
+        assert!(placed[0].is_ok());
+        store.finish(vec![success(id, 1)]).await.expect("it is written");
+    }
+    times.sort_unstable();
+    let (p50, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+    println!(r#"{{"measure":"enqueue_us","p50":{p50},"p99":{p99}}}"#);
+    store.close().await;
+}

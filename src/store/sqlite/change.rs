@@ -3,11 +3,10 @@
 use callboard_tasks::{Change, Changed, JobId, StoreError};
 
 use super::fault::Trouble;
-use super::rows::load;
 use super::txn::Txn;
 
 pub(super) fn change(txn: &mut Txn<'_, '_>, (id, change): &(JobId, Change)) -> Result<Changed, Trouble> {
-    let Some(before) = load(txn.connection, *id)? else {
+    let Some(before) = txn.load(*id)? else {
         let mut pruned = txn.connection.prepare_cached("SELECT 1 FROM callboard_pruned WHERE id = ?1")?;
         let pruned = pruned.exists([id.as_uuid().as_bytes()])?;
         return Err(Trouble::Refused(if pruned { StoreError::Pruned(*id) } else { StoreError::NotFound(*id) }));

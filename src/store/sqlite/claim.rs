@@ -8,7 +8,7 @@ use callboard_tasks::{Ask, Claimed, Job, JobId, StoreError, Timestamp, WorkerId}
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::fault::Trouble;
-use super::rows::{self, SPEC_COLUMNS, load};
+use super::rows::{self, SPEC_COLUMNS};
 use super::txn::Txn;
 use crate::store::record::{Damaged, SpecRow, first_run, time, unsigned};
 
@@ -58,6 +58,8 @@ struct Ahead {
     /// Where the next part begins.
     behind: Option<Place>,
     at_end: bool,
+    /// A row was passed over since the last one was given.
+    gap: bool,
 }
 
 /// One queue during one claim.
@@ -67,6 +69,8 @@ struct Turn {
     room: usize,
     ready: Ahead,
     suspects: Ahead,
+    /// Places that were given and whose rows are still there, without any other row between them.
+    given: Vec<Place>,
 }
 
 /// Who asks.
@@ -116,6 +120,9 @@ pub(super) fn claim(txn: &mut Txn<'_, '_>, ask: &Ask) -> Result<Given, Trouble> 
         }
     }
     claim_rest(txn, &mut turns, &mut asking, &mut jobs)?;
+    for turn in &mut turns {
+        delete_given(txn, turn)?;
+    }
 
     let next_due = if asking.left > 0 && ask.limit > 0 { next_due(txn)? } else { None };
     Ok(Given { jobs, worker: ask.worker, now: txn.now, next_due, last_queue })
@@ -133,13 +140,16 @@ fn has_suspect(txn: &Txn<'_, '_>, worker: WorkerId) -> Result<bool, Trouble> {
     Ok(txn.connection.prepare_cached(sql)?.exists([worker.as_uuid().as_bytes()])?)
 }
 
+/// The next queue with a ready job.
+pub(super) const QUEUES: &str = "SELECT queue FROM callboard_ready WHERE queue > ?1 ORDER BY queue LIMIT 1";
+/// The next queue with a ready job that was lost before.
+pub(super) const SUSPECTED_QUEUES: &str =
+    "SELECT queue FROM callboard_suspects WHERE queue > ?1 ORDER BY queue LIMIT 1";
+
 /// The queues that have a ready job and are not paused, by name: one step into the line for each.
 pub(super) fn ready_queues(txn: &Txn<'_, '_>) -> Result<BTreeSet<String>, Trouble> {
     let mut queues = BTreeSet::new();
-    for sql in [
-        "SELECT queue FROM callboard_ready WHERE queue > ?1 ORDER BY queue LIMIT 1",
-        "SELECT queue FROM callboard_suspects WHERE queue > ?1 ORDER BY queue LIMIT 1",
-    ] {
+    for sql in [QUEUES, SUSPECTED_QUEUES] {
         let mut next = txn.connection.prepare_cached(sql)?;
         let mut name = String::new();
         while let Some(found) = next.query_row([&name], |row| row.get::<_, String>(0)).optional()? {
@@ -157,7 +167,13 @@ pub(super) fn ready_queues(txn: &Txn<'_, '_>) -> Result<BTreeSet<String>, Troubl
 /// The queues that have something for the asking process, in turn.
 fn turns(txn: &Txn<'_, '_>, ask: &Ask) -> Result<Vec<Turn>, Trouble> {
     let room = |name: &String| ask.queues.as_ref().map_or(ask.limit, |most| most.get(name).copied().unwrap_or(0));
-    let turn = |queue: String| Turn { room: room(&queue), queue, ready: Ahead::default(), suspects: Ahead::default() };
+    let turn = |queue: String| Turn {
+        room: room(&queue),
+        queue,
+        ready: Ahead::default(),
+        suspects: Ahead::default(),
+        given: Vec::new(),
+    };
     let mut turns: Vec<_> = ready_queues(txn)?.into_iter().map(turn).filter(|turn| turn.room > 0).collect();
     if let Some(after) = &ask.after_queue {
         let first = turns.partition_point(|turn| turn.queue <= *after);
@@ -240,7 +256,9 @@ fn front(
                 known
             }
         };
-        if !known {
+        if known {
+            line.gap = true;
+        } else {
             let id = candidate.spec.id;
             txn.park(id)?;
         }
@@ -249,7 +267,7 @@ fn front(
 }
 
 fn expire_if_unstarted(txn: &mut Txn<'_, '_>, id: JobId) -> Result<bool, Trouble> {
-    let Some(before) = load(txn.connection, id)?.filter(|job| job.expires_at().is_some_and(|at| at <= txn.now)) else {
+    let Some(before) = txn.load(id)?.filter(|job| job.expires_at().is_some_and(|at| at <= txn.now)) else {
         return Ok(false);
     };
     let mut after = before.clone();
@@ -319,7 +337,7 @@ fn give(txn: &mut Txn<'_, '_>, turn: &mut Turn, asking: &mut Asking) -> Result<G
     asking.has_suspect |= takes_suspect;
     let Candidate { place: (rank, at, id), version, kept, spec } = candidate;
     if kept {
-        let Some(before) = load(txn.connection, id)? else {
+        let Some(before) = txn.load(id)? else {
             return Err(crate::store::record::damaged(id, &"it is gone, but stands in its line").into());
         };
         let mut after = before.clone();
@@ -327,9 +345,33 @@ fn give(txn: &mut Txn<'_, '_>, turn: &mut Turn, asking: &mut Asking) -> Result<G
         txn.rewrite(&before, &after)?;
         return Ok(GivenJob::Again(after.into()));
     }
-    let (key, worker) = (id.as_uuid(), asking.worker.as_uuid());
-    let (key, worker) = (key.as_bytes(), worker.as_bytes());
-    txn.hot.insert_running.execute(params![key, worker, txn.now_micros, turn.queue, version + 1])?;
-    txn.hot.delete_ready.execute(params![turn.queue, rank, at, key])?;
+    if std::mem::take(&mut turn.ready.gap) {
+        delete_given(txn, turn)?;
+    }
+    txn.note_claim(id, asking.worker, &turn.queue, version + 1)?;
+    turn.given.push((rank, at, id));
     Ok(GivenJob::First(spec, version + 1))
+}
+
+/// Takes jobs that were given out of their line: as they stood there one behind the other, in one statement.
+fn delete_given(txn: &mut Txn<'_, '_>, turn: &mut Turn) -> Result<(), Trouble> {
+    let (Some((rank, at, first)), Some((last_rank, last_at, last))) = (turn.given.first(), turn.given.last()) else {
+        return Ok(());
+    };
+    let (first, last) = (first.as_uuid(), last.as_uuid());
+    let deleted = txn.hot.delete_ready_range.execute(params![
+        turn.queue,
+        rank,
+        at,
+        first.as_bytes(),
+        last_rank,
+        last_at,
+        last.as_bytes()
+    ])?;
+    if deleted != turn.given.len() {
+        let problem = format!("the line of queue {}: {deleted} rows instead of {}", turn.queue, turn.given.len());
+        return Err(Damaged(problem).into());
+    }
+    turn.given.clear();
+    Ok(())
 }

@@ -71,24 +71,22 @@ fn put_unit(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Placed, Trouble> {
         _ => None,
     };
     for (n, job) in unit.jobs.iter().enumerate() {
-        if let Err(error) = put_job(txn, job, worker) {
-            if !is_taken_id(&error) {
-                return Err(error.into());
-            }
+        let put = put_job(txn, job, worker);
+        if matches!(put, Err(Trouble::Refused(_))) {
             for kept in &unit.jobs[..n] {
                 take_back(txn, kept, worker)?;
             }
-            return Err(Trouble::Refused(StoreError::DuplicateId(job.spec.id)));
         }
+        put?;
     }
     Ok(Placed { claimed: worker.is_some() })
 }
 
-fn put_job(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> rusqlite::Result<()> {
+fn put_job(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> Result<(), Trouble> {
     let (spec, id) = (&*job.spec, job.spec.id.as_uuid());
     let id = id.as_bytes();
     let (queue, task): (&str, &str) = (&spec.queue, &spec.task);
-    txn.hot.insert_job.execute(params![
+    let inserted = txn.hot.insert_job.execute(params![
         id,
         task,
         queue,
@@ -99,10 +97,13 @@ fn put_job(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> rus
         spec.args.as_str(),
         spec.metadata.as_ref().map(callboard_tasks::Json::as_str),
         job.rare
-    ])?;
+    ]);
+    match inserted {
+        Err(error) if is_taken_id(&error) => return Err(Trouble::Refused(StoreError::DuplicateId(spec.id))),
+        inserted => inserted?,
+    };
     if let Some(worker) = worker {
-        let worker = worker.as_uuid();
-        txn.hot.insert_running.execute(params![id, worker.as_bytes(), txn.now_micros, queue, 2])?;
+        txn.note_claim(spec.id, worker, queue, 2)?;
     } else if job.waits() {
         let mut insert = txn.connection.prepare_cached(INSERT_LATER)?;
         insert.execute(params![job.at, id, queue, job.rank(), task])?;
@@ -120,7 +121,7 @@ fn take_back(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> r
     let (spec, id) = (&*job.spec, job.spec.id.as_uuid());
     let id = id.as_bytes();
     if worker.is_some() {
-        txn.hot.delete_running.execute([id])?;
+        txn.unnote_claim(spec.id);
     } else if job.waits() {
         let mut delete = txn.connection.prepare_cached("DELETE FROM callboard_later WHERE at = ?1 AND id = ?2")?;
         delete.execute(params![job.at, id])?;
@@ -136,7 +137,7 @@ fn take_back(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> r
 }
 
 /// Whether a row was refused because its primary key is there already; triggers and checks refuse otherwise.
-fn is_taken_id(error: &rusqlite::Error) -> bool {
+pub(super) fn is_taken_id(error: &rusqlite::Error) -> bool {
     const PRIMARY_KEY: i32 = 1555;
     matches!(error, rusqlite::Error::SqliteFailure(e, _)
         if e.code == ErrorCode::ConstraintViolation && e.extended_code == PRIMARY_KEY)

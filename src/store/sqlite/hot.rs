@@ -10,15 +10,13 @@ use super::rows::spec_columns;
 pub(super) struct Hot<'c> {
     pub(super) begin: Statement<'c>,
     pub(super) commit: Statement<'c>,
+    pub(super) version: Statement<'c>,
     pub(super) insert_job: Statement<'c>,
     pub(super) insert_ready: Statement<'c>,
-    /// A hand-off, and the claim of a job that waits for its first run.
-    pub(super) insert_running: Statement<'c>,
     pub(super) delete_ready: Statement<'c>,
     pub(super) line: Statement<'c>,
     pub(super) line_behind: Statement<'c>,
-    pub(super) running: Statement<'c>,
-    pub(super) delete_running: Statement<'c>,
+    pub(super) delete_ready_range: Statement<'c>,
     pub(super) insert_done: Statement<'c>,
 }
 
@@ -55,22 +53,17 @@ impl<'c> Hot<'c> {
         Ok(Self {
             begin: connection.prepare("BEGIN IMMEDIATE")?,
             commit: connection.prepare("COMMIT")?,
+            version: connection.prepare("PRAGMA data_version")?,
             insert_job: connection.prepare(INSERT_JOB)?,
             insert_ready: connection.prepare(INSERT_READY)?,
-            insert_running: connection.prepare(
-                "INSERT INTO callboard_running
-                 (id, worker, run, claimed_at, queue, phase, version, kept, suspect, asked)
-                 VALUES (?1, ?2, 1, ?3, ?4, 4, ?5, 0, 0, 0)",
-            )?,
             delete_ready: connection
                 .prepare("DELETE FROM callboard_ready WHERE queue = ?1 AND rank = ?2 AND at = ?3 AND id = ?4")?,
             line: connection.prepare(LINE)?,
             line_behind: connection.prepare(LINE_BEHIND)?,
-            running: connection.prepare(
-                "SELECT worker, claimed_at, queue, version, kept, phase FROM callboard_running
-                 WHERE id = ?1 AND run = ?2",
+            delete_ready_range: connection.prepare(
+                "DELETE FROM callboard_ready
+                 WHERE queue = ?1 AND (rank, at, id) >= (?2, ?3, ?4) AND (rank, at, id) <= (?5, ?6, ?7)",
             )?,
-            delete_running: connection.prepare("DELETE FROM callboard_running WHERE id = ?1")?,
             insert_done: connection.prepare(
                 "INSERT INTO callboard_done (id, phase, at, started_at, worker, version, kept, value)
                  VALUES (?1, 7, ?2, ?3, ?4, ?5, 0, ?6)",

@@ -25,7 +25,10 @@ mod opener;
 mod read;
 mod readers;
 mod rows;
+mod runs;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod upkeep;
 mod workers;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, OpenFlags};
 
 use super::fault::open_error;
 use super::lock::WriteLock;
@@ -60,14 +60,6 @@ pub(super) fn writer(file: &Path, busy: Duration) -> Result<Connection, OpenErro
         Ok(mode)
     };
     let mode = set_up().map_err(|error| open_error(file, error))?;
-    // A file without permission to write opens all the same, and refuses here. Whoever writes just now shows that it
-    // can be written.
-    match connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK") {
-        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
-            return Err(open_error(file, error));
-        }
-        _ => {}
-    }
     if mode != "wal" {
         return Err(OpenError::Invalid {
             place: file.display().to_string(),

@@ -1,6 +1,6 @@
 //! Looking up, listing and counting, on a connection that only reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use callboard_tasks::{
     Filter, JobId, Listing, Lookup, Page, Phase, Prunable, Published, QueueStats, Stats, Status, Timestamp,
@@ -58,47 +58,43 @@ pub(super) fn ended(connection: &Connection, ids: &[JobId]) -> Result<Vec<JobId>
     Ok(ended)
 }
 
-/// Where the jobs of a phase are found, newest first.
-const fn ids_of(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Scheduled => job_select!(
-            "(SELECT id AS of FROM callboard_later WHERE phase = 1) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::RetryWait => job_select!(
-            "(SELECT id AS of FROM callboard_later WHERE phase = 6) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Ready => job_select!(
-            "(SELECT id AS of FROM callboard_ready UNION ALL SELECT id FROM callboard_suspects) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Parked => {
-            job_select!("(SELECT id AS of FROM callboard_parked) i CROSS JOIN callboard_jobs j ON j.id = i.of")
-        }
-        Phase::Running => job_select!(
-            "(SELECT id AS of FROM callboard_running WHERE phase = 4) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Cancelling => job_select!(
-            "(SELECT id AS of FROM callboard_running WHERE phase = 5) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Successful => job_select!(
-            "(SELECT id AS of FROM callboard_done WHERE phase = 7) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Failed => job_select!(
-            "(SELECT id AS of FROM callboard_done WHERE phase = 8) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Cancelled => job_select!(
-            "(SELECT id AS of FROM callboard_done WHERE phase = 9) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Expired => job_select!(
-            "(SELECT id AS of FROM callboard_done WHERE phase = 10) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-        Phase::Quarantined => job_select!(
-            "(SELECT id AS of FROM callboard_done WHERE phase = 11) i CROSS JOIN callboard_jobs j ON j.id = i.of"
-        ),
-    }
+/// The jobs whose ids a query gives as `of`.
+macro_rules! of {
+    ($ids:literal) => {
+        job_select!("(", $ids, ") i CROSS JOIN callboard_jobs j ON j.id = i.of")
+    };
+}
+
+/// Where the jobs of a phase are found, but for those that run.
+const fn ids_of(phase: Phase) -> Option<&'static str> {
+    Some(match phase {
+        Phase::Scheduled => of!("SELECT id AS of FROM callboard_later WHERE phase = 1"),
+        Phase::RetryWait => of!("SELECT id AS of FROM callboard_later WHERE phase = 6"),
+        Phase::Ready => of!("SELECT id AS of FROM callboard_ready UNION ALL SELECT id FROM callboard_suspects"),
+        Phase::Parked => of!("SELECT id AS of FROM callboard_parked"),
+        Phase::Successful => of!("SELECT id AS of FROM callboard_done WHERE phase = 7"),
+        Phase::Failed => of!("SELECT id AS of FROM callboard_done WHERE phase = 8"),
+        Phase::Cancelled => of!("SELECT id AS of FROM callboard_done WHERE phase = 9"),
+        Phase::Expired => of!("SELECT id AS of FROM callboard_done WHERE phase = 10"),
+        Phase::Quarantined => of!("SELECT id AS of FROM callboard_done WHERE phase = 11"),
+        Phase::Running | Phase::Cancelling => return None,
+    })
 }
 
 /// Jobs that fit, newest first.
 pub(super) fn list(connection: &Connection, filter: &Filter, page: Page) -> Result<Listing, Fault> {
+    at_once(connection, || list_now(connection, filter, page))
+}
+
+/// Reads several tables as of one moment.
+fn at_once<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    connection.execute_batch("BEGIN")?;
+    let read = read();
+    connection.execute_batch("ROLLBACK")?;
+    read
+}
+
+fn list_now(connection: &Connection, filter: &Filter, page: Page) -> Result<Listing, Fault> {
     let of_status = |status: Status| Phase::ALL.into_iter().filter(move |phase| phase.status() == status);
     let phases: Option<Vec<Phase>> = match (filter.phase, filter.status) {
         (Some(phase), Some(status)) if phase.status() != status => Some(Vec::new()),
@@ -113,7 +109,10 @@ pub(super) fn list(connection: &Connection, filter: &Filter, page: Page) -> Resu
         Some(phases) => {
             let mut jobs = Vec::new();
             for phase in phases {
-                jobs.extend(select(connection, ids_of(phase), "i.of", filter, page.before, wanted)?);
+                jobs.extend(match ids_of(phase) {
+                    Some(from) => select(connection, from, "i.of", filter, page.before, wanted)?,
+                    None => running(connection, phase, filter, page.before, wanted)?,
+                });
             }
             jobs.sort_unstable_by_key(|job: &callboard_tasks::Job| std::cmp::Reverse(job.id()));
             jobs
@@ -124,6 +123,39 @@ pub(super) fn list(connection: &Connection, filter: &Filter, page: Page) -> Resu
     jobs.truncate(most);
     let next = jobs.last().map(callboard_tasks::Job::id).filter(|_| more);
     Ok(Listing { jobs, next })
+}
+
+/// Jobs that run: there are never many, so each is looked at.
+fn running(
+    connection: &Connection,
+    phase: Phase,
+    filter: &Filter,
+    before: Option<JobId>,
+    wanted: usize,
+) -> Result<Vec<callboard_tasks::Job>, Fault> {
+    let mut ids: BTreeSet<JobId> = connection
+        .prepare_cached("SELECT id FROM callboard_running WHERE phase = ?1")?
+        .query_map([code(phase)], |row| rows::id(row, 0))?
+        .collect::<rusqlite::Result<_>>()?;
+    if phase == Phase::Running {
+        let mut select = connection.prepare_cached("SELECT ids FROM callboard_claims")?;
+        for claimed in select.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
+            ids.extend(rows::ids(&claimed?));
+        }
+    }
+    let mut jobs = Vec::new();
+    for id in ids.into_iter().rev().filter(|id| before.is_none_or(|before| *id < before)) {
+        if jobs.len() == wanted {
+            break;
+        }
+        if let Some(row) = rows::find(connection, id)? {
+            let job = row.into_job()?;
+            if job.state.phase == phase && filter.admits(&job) {
+                jobs.push(job);
+            }
+        }
+    }
+    Ok(jobs)
 }
 
 fn select(
@@ -182,11 +214,7 @@ fn up(time: Timestamp) -> i64 {
 
 /// The numbers: hot rows are counted, history is not.
 pub(super) fn stats(connection: &Connection) -> Result<Stats, Fault> {
-    // One look at all tables, as of one moment.
-    connection.execute_batch("BEGIN")?;
-    let stats = all_stats(connection);
-    connection.execute_batch("ROLLBACK")?;
-    stats
+    at_once(connection, || all_stats(connection))
 }
 
 fn all_stats(connection: &Connection) -> Result<Stats, Fault> {
@@ -197,6 +225,7 @@ fn all_stats(connection: &Connection) -> Result<Stats, Fault> {
          UNION ALL SELECT queue, 3, count(*), NULL FROM callboard_parked GROUP BY queue
          UNION ALL SELECT queue, phase, count(*), NULL FROM callboard_later GROUP BY queue, phase
          UNION ALL SELECT queue, phase, count(*), NULL FROM callboard_running GROUP BY queue, phase
+         UNION ALL SELECT queue, 4, sum(jobs), NULL FROM callboard_claims GROUP BY queue
          UNION ALL SELECT queue, phase, jobs, NULL FROM callboard_counts WHERE jobs > 0",
     )?;
     let mut rows = counted.query([])?;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use callboard_tasks::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
 use super::fault::open_error;
 use super::{BUSY, open};
@@ -82,7 +82,12 @@ fn bring_up_to_date(file: &Path, connection: &Connection) -> Result<Vec<&'static
     // The usual case, without a write.
     let applied = ledger(connection).map_err(failed)?;
     if pending(&place, STEPS, &applied)?.is_empty() {
-        return Ok(Vec::new());
+        // A file without permission to write opens all the same, and refuses only here. Whoever writes just now shows
+        // that it can be written.
+        return match connection.execute("DELETE FROM callboard_migrations WHERE version = 0", []) {
+            Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => Err(failed(error)),
+            _ => Ok(Vec::new()),
+        };
     }
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     let taken = ledger(connection).map_err(failed).and_then(|applied| {

@@ -8,13 +8,17 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::Trouble;
 use super::hot::Hot;
+use super::rows;
+use super::runs::{NewClaim, Runs};
 use crate::store::record::{code, micros, signed, state_text};
 
-/// What the writer remembers between transactions; nothing of it depends on whether one was committed.
+/// What the writer remembers between transactions.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// The tasks of workers: they never change as long as the worker's row is there.
     tasks: Vec<(WorkerId, Arc<HashSet<String>>)>,
+    /// Cleared when a transaction is rolled back.
+    pub(super) runs: Runs,
 }
 
 /// Kept for so many workers: this process has one or a few.
@@ -33,6 +37,10 @@ pub(super) struct Txn<'t, 'c> {
     /// Workers that were looked up, and whether they are registered.
     known: Vec<(WorkerId, bool)>,
     pub(super) tally: Tally,
+    /// Rows of claims that are written at the end.
+    pub(super) new_claims: Vec<NewClaim>,
+    /// How many jobs have left which rows of claims.
+    pub(super) left: Vec<(i64, i64)>,
     /// Whether a worker of another handle is registered, if somebody looked.
     pub(super) peers: Option<bool>,
 }
@@ -81,6 +89,8 @@ impl<'t, 'c> Txn<'t, 'c> {
             keep,
             known: Vec::new(),
             tally: Tally::default(),
+            new_claims: Vec::new(),
+            left: Vec::new(),
             peers: None,
         }
     }
@@ -89,6 +99,8 @@ impl<'t, 'c> Txn<'t, 'c> {
     pub(super) fn flush(&mut self) -> Result<[Vec<JobId>; 2], Trouble> {
         /// So many ids fit on one page.
         const IDS: usize = 240;
+        self.settle()?;
+        self.settle_left()?;
         for (failed, ids) in self.tally.ended.iter().enumerate() {
             for ids in ids.chunks(IDS) {
                 let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_uuid().as_bytes()).collect();
@@ -106,6 +118,12 @@ impl<'t, 'c> Txn<'t, 'c> {
                 .execute(params![queue, code(phase), change])?;
         }
         Ok(std::mem::take(&mut self.tally.ended))
+    }
+
+    /// One job, whole.
+    pub(super) fn load(&mut self, id: JobId) -> Result<Option<Job>, Trouble> {
+        self.settle()?;
+        Ok(rows::find(self.connection, id)?.map(rows::JobRow::into_job).transpose()?)
     }
 
     /// Whether a worker is registered.
@@ -211,7 +229,16 @@ impl<'t, 'c> Txn<'t, 'c> {
                 .prepare_cached("DELETE FROM callboard_parked WHERE task = ?1 AND id = ?2")?
                 .execute(params![job.spec.task, key])?,
             Phase::Running | Phase::Cancelling => {
-                self.connection.prepare_cached("DELETE FROM callboard_running WHERE id = ?1")?.execute([key])?
+                match self.connection.prepare_cached("DELETE FROM callboard_running WHERE id = ?1")?.execute([key])? {
+                    0 => match self.claim_of(id)? {
+                        Some(seq) => {
+                            self.leave_claim(id, seq);
+                            1
+                        }
+                        None => 0,
+                    },
+                    removed => removed,
+                }
             }
             finished => {
                 self.tally.count(queue, finished, -1);
@@ -264,8 +291,8 @@ impl<'t, 'c> Txn<'t, 'c> {
                 self.connection
                     .prepare_cached(
                         "INSERT INTO callboard_running
-                         (id, worker, run, claimed_at, queue, phase, version, kept, suspect, asked)
-                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8, ?9)",
+                         (id, worker, run, claimed_at, queue, phase, version, suspect, asked)
+                         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     )?
                     .execute(params![
                         key,

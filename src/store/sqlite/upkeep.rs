@@ -4,7 +4,7 @@ use callboard_tasks::{Job, JobId, Phase};
 use rusqlite::{OptionalExtension, params};
 
 use super::fault::Trouble;
-use super::rows::{id, load};
+use super::rows::id;
 use super::txn::Txn;
 use crate::store::record::{code, damaged, micros};
 
@@ -68,7 +68,7 @@ impl Txn<'_, '_> {
         self.connection
             .prepare_cached("DELETE FROM callboard_expiring WHERE at = ?1 AND id = ?2")?
             .execute(params![at, id.as_uuid().as_bytes()])?;
-        if let Some(before) = load(self.connection, id)?
+        if let Some(before) = self.load(id)?
             && before.expires_at().is_some_and(|at| micros(at) <= self.now_micros)
         {
             let mut after = before.clone();
@@ -106,7 +106,7 @@ impl Txn<'_, '_> {
         id: JobId,
         step: impl FnOnce(&mut Job) -> Result<(), callboard_tasks::InvalidMove>,
     ) -> Result<(), Trouble> {
-        let Some(before) = load(self.connection, id)? else {
+        let Some(before) = self.load(id)? else {
             return Err(damaged(id, &"it is gone, but a table of waiting jobs has it").into());
         };
         let mut after = before.clone();
@@ -116,7 +116,7 @@ impl Txn<'_, '_> {
 
     /// Parks a ready job that stands in the way of a claim.
     pub(super) fn park(&mut self, id: JobId) -> Result<(), Trouble> {
-        let Some(before) = load(self.connection, id)? else {
+        let Some(before) = self.load(id)? else {
             return Err(damaged(id, &"it is gone, but stands in its line").into());
         };
         if self.is_plain(id)? {

@@ -1,5 +1,6 @@
 //! Worker processes: their leases, what they can run, and what becomes of their jobs when they go.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use callboard_tasks::{Beat, InvalidMove, Job, JobId, Published, Pulse, StoreError, WorkerId};
@@ -7,7 +8,7 @@ use rusqlite::params;
 
 use super::claim::{next_due, ready_queues};
 use super::fault::{Fault, Kind, Trouble};
-use super::rows::{id, load, worker};
+use super::rows::{self, id, worker};
 use super::txn::Txn;
 use crate::store::record::{time, unsigned};
 
@@ -117,18 +118,28 @@ fn free(
     txn.connection.prepare_cached("DELETE FROM callboard_workers WHERE id = ?1")?.execute([key])?;
     txn.connection.prepare_cached("DELETE FROM callboard_worker_tasks WHERE worker = ?1")?.execute([key])?;
     // There are never many that run, so a look at all of them is cheaper than an index that each claim would pay for.
-    let held: Vec<JobId> = txn
+    txn.settle()?;
+    let mut held: BTreeSet<JobId> = txn
         .connection
         .prepare_cached("SELECT id FROM callboard_running WHERE worker = ?1")?
         .query_map([key], |row| id(row, 0))?
         .collect::<rusqlite::Result<_>>()?;
-    for id in &held {
-        let Some(before) = load(txn.connection, *id)? else { continue };
+    let claims: Vec<Vec<u8>> = txn
+        .connection
+        .prepare_cached("SELECT ids FROM callboard_claims WHERE worker = ?1")?
+        .query_map([key], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    held.extend(claims.iter().flat_map(|ids| rows::ids(ids)));
+    let mut freed = 0;
+    for id in held {
+        let Some(before) = txn.load(id)?.filter(|job| job.holder() == Some(worker)) else { continue };
         let mut after = before.clone();
         step(&mut after)?;
         txn.rewrite(&before, &after)?;
+        freed += 1;
     }
-    Ok(held.len())
+    txn.connection.prepare_cached("DELETE FROM callboard_claims WHERE worker = ?1")?.execute([key])?;
+    Ok(freed)
 }
 
 pub(super) fn pause(txn: &mut Txn<'_, '_>, queue: &String) -> Result<(), Trouble> {

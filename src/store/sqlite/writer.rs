@@ -92,6 +92,7 @@ pub(super) fn run(setting: &Setting, connection: &Connection, others: Vec<JoinHa
                 hot,
                 memory: Memory::default(),
                 version: None,
+                foreign: false,
                 looked: Instant::now(),
                 unsaved: 0,
             };
@@ -145,6 +146,8 @@ struct Writer<'w> {
     memory: Memory,
     /// The version of the file's content when this connection looked last; commits of its own do not change it.
     version: Option<i64>,
+    /// Another connection has changed it, and the ear has not been told.
+    foreign: bool,
     looked: Instant,
     /// Jobs written since the log was last saved into the file, roughly.
     unsaved: usize,
@@ -153,6 +156,8 @@ struct Writer<'w> {
 impl Writer<'_> {
     fn work(&mut self) {
         let Setting { inbox, lock, listener, helper, .. } = self.setting;
+        // What is written from now on is news.
+        self.version();
         loop {
             let pause = listener.pause();
             match inbox.wait(pause) {
@@ -162,7 +167,7 @@ impl Writer<'_> {
                     continue;
                 }
                 Woken::Nothing => {
-                    self.look(pause);
+                    self.look();
                     if std::mem::take(&mut self.unsaved) > 0 {
                         helper.save();
                     }
@@ -186,7 +191,7 @@ impl Writer<'_> {
             lock.release();
             self.tell(&ended);
             if self.looked.elapsed() >= pause {
-                self.look(pause);
+                self.look();
             }
         }
     }
@@ -228,6 +233,10 @@ impl Writer<'_> {
 
     fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Vec<JobId>, Fault> {
         self.hot.begin.execute([])?;
+        if self.version() {
+            // What is remembered of jobs that run may have changed.
+            self.memory.runs.doubt();
+        }
         // The time is read when nobody else writes any more, so it does not run backwards between commits.
         let now = self.setting.clock.now();
         let Setting { owner, keep, .. } = self.setting;
@@ -252,6 +261,7 @@ impl Writer<'_> {
                 Ok(ended.concat())
             }
             Err(fault) => {
+                self.memory.runs.clear();
                 // A full disk, among others, has rolled everything back already.
                 if !self.connection.is_autocommit() {
                     self.connection.execute_batch("ROLLBACK")?;
@@ -271,19 +281,23 @@ impl Writer<'_> {
         }
     }
 
-    /// Looks whether another connection has changed the file, and tells the ear.
-    fn look(&mut self, pause: Duration) {
+    /// Tells the ear if another connection has changed the file.
+    fn look(&mut self) {
         self.looked = Instant::now();
-        let looked = self
-            .connection
-            .prepare_cached("PRAGMA data_version")
-            .and_then(|mut select| select.query_row([], |row| row.get::<_, i64>(0)));
-        // If it cannot be read now, what comes next will say so.
-        let Ok(version) = looked else { return };
-        let before = self.version.replace(version);
-        if before.is_some_and(|before| before != version) {
-            tracing::trace!(target: "callboard", ?pause, "another process wrote");
+        if self.version() {
+            self.memory.runs.doubt();
+        }
+        if std::mem::take(&mut self.foreign) {
             self.setting.listener.somebody_wrote(&self.setting.readers);
         }
+    }
+
+    /// Whether another connection has changed the file since the last look.
+    fn version(&mut self) -> bool {
+        // If it cannot be read now, what comes next will say so.
+        let Ok(version) = self.hot.version.query_row([], |row| row.get(0)) else { return false };
+        let changed = self.version.replace(version).is_some_and(|before| before != version);
+        self.foreign |= changed;
+        changed
     }
 }

@@ -1,5 +1,9 @@
 //! The SQLite store: the suite on one handle and on two, then what is its own.
 
+mod durable;
+mod files;
+mod rest;
+mod shared;
 mod support;
 
 use std::sync::Arc;

@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use callboard::store::sqlite::{SqliteOptions, SqliteStore};
 use callboard::store::{
-    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Listing, Lookup, Outcome, Page, Placed, Prunable,
-    Pulse, Stats, Store, StoreError, Unit,
+    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Job, JobSpec, Json, Listing, Lookup, Outcome,
+    Page, Placed, Prunable, Pulse, Stats, Store, StoreError, Unit,
 };
+use callboard::{Clock, JobId, RetryPolicy};
+use callboard_tasks::WorkerId;
 use callboard_tasks::conformance::Setup;
-use callboard_tasks::{JobId, WorkerId};
+use futures::executor::block_on;
 use futures::future::BoxFuture;
 
 use crate::support::Folder;
@@ -139,4 +142,60 @@ impl<S: Chooses> Store for Kept<S> {
     fn close(&self) -> BoxFuture<'_, ()> {
         self.chosen().close()
     }
+}
+
+/// How long leases hold.
+pub const LEASE: Duration = Duration::from_secs(60);
+pub const TASK: &str = "test.nothing";
+
+/// A store on a fresh file, by the system's clock.
+pub fn with_store() -> (Folder, SqliteStore) {
+    let folder = Folder::new();
+    let store = open_in(SqliteOptions::new(folder.path().join("jobs.db")));
+    (folder, store)
+}
+
+/// A plain job.
+pub fn spec() -> JobSpec {
+    let now = Clock::system().now();
+    JobSpec {
+        id: JobId::new(now),
+        task: TASK.into(),
+        args: Json::from_stored(r#"{"n":1}"#.into()),
+        queue: "default".into(),
+        priority: 0,
+        enqueued_at: now,
+        run_after: None,
+        expires_at: None,
+        timeout: None,
+        retry: RetryPolicy::default(),
+        tags: Vec::new(),
+        metadata: None,
+        traceparent: None,
+    }
+}
+
+pub fn unit(spec: JobSpec) -> Unit {
+    Unit { jobs: vec![Arc::new(spec)], claim: None }
+}
+
+/// Enqueues a job, which must be possible.
+#[track_caller]
+pub fn put(store: &SqliteStore, spec: JobSpec) -> JobId {
+    let id = spec.id;
+    let placed = block_on(store.enqueue(vec![unit(spec)]));
+    assert!(placed[0].is_ok(), "{placed:?}");
+    id
+}
+
+/// Registers a worker that can run [`TASK`].
+pub fn register(store: &SqliteStore) -> WorkerId {
+    let worker = WorkerId::new(Clock::system().now());
+    let register = Control::Register { worker, lease: LEASE, tasks: vec![TASK.into()] };
+    block_on(store.control(register)).unwrap();
+    worker
+}
+
+pub fn claim(store: &SqliteStore, worker: WorkerId, limit: usize) -> Vec<Job> {
+    block_on(store.claim(Ask { worker, limit, queues: None, after_queue: None })).unwrap().jobs
 }
