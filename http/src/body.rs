@@ -19,6 +19,11 @@ const BYTES_PER_SECOND: usize = 64 * 1024;
 /// The whole body of a request that brings JSON.
 pub(crate) async fn read_json(req: &HttpRequest, payload: Payload, limits: Limits) -> Result<Bytes, Problem> {
     check_type(req)?;
+    read_within(req, payload, limits).await
+}
+
+/// The whole body of a request, whatever its type.
+pub(crate) async fn read_within(req: &HttpRequest, payload: Payload, limits: Limits) -> Result<Bytes, Problem> {
     let declared = req.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > limits.body as u64) {
         return Err(too_large(limits));
@@ -27,15 +32,21 @@ pub(crate) async fn read_json(req: &HttpRequest, payload: Payload, limits: Limit
 }
 
 fn check_type(req: &HttpRequest) -> Result<(), Problem> {
-    if req.headers().contains_key(header::CONTENT_ENCODING) {
-        return Err(unsupported("a body must come without a content encoding"));
-    }
+    check_encoding(req)?;
     match req.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
         Some(b"application/json") => Ok(()),
         Some(kind) if is_json(kind) => Ok(()),
         Some(_) => Err(unsupported("the body must be application/json in UTF-8")),
         None => Err(unsupported("the header Content-Type is missing; the body must be application/json")),
     }
+}
+
+/// Insists on a body as it is: packed ones could be of any size.
+pub(crate) fn check_encoding(req: &HttpRequest) -> Result<(), Problem> {
+    if req.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(unsupported("a body must come without a content encoding"));
+    }
+    Ok(())
 }
 
 /// Whether a content type is JSON in UTF-8, however it is written.

@@ -4,11 +4,13 @@
 //! is `application/problem+json`, every answer has an `X-Request-Id`, and without tokens nobody but programs of
 //! this machine gets in.
 //!
-//! Where to read on: [`HttpConfig`] (what can be told), [`Token`] and [`Scope`] (who may do what).
+//! Where to read on: [`HttpConfig`] (what can be told), [`Token`] and [`Scope`] (who may do what), [`csp`] (Content
+//! Security Policy for the pages of any actix-web application).
 
 mod access;
 mod body;
 mod config;
+pub mod csp;
 mod cursor;
 mod edge;
 mod enqueue;
