@@ -32,21 +32,15 @@ pub(crate) async fn read_within(req: &HttpRequest, payload: Payload, limits: Lim
 }
 
 fn check_type(req: &HttpRequest) -> Result<(), Problem> {
-    check_encoding(req)?;
+    if req.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(unsupported("a body must come without a content encoding"));
+    }
     match req.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
         Some(b"application/json") => Ok(()),
         Some(kind) if is_json(kind) => Ok(()),
         Some(_) => Err(unsupported("the body must be application/json in UTF-8")),
         None => Err(unsupported("the header Content-Type is missing; the body must be application/json")),
     }
-}
-
-/// Insists on a body as it is: packed ones could be of any size.
-pub(crate) fn check_encoding(req: &HttpRequest) -> Result<(), Problem> {
-    if req.headers().contains_key(header::CONTENT_ENCODING) {
-        return Err(unsupported("a body must come without a content encoding"));
-    }
-    Ok(())
 }
 
 /// Whether a content type is JSON in UTF-8, however it is written.

@@ -38,3 +38,8 @@ pub use access::{Network, Scope, Token};
 pub use config::{Guard, HttpConfig, Limits};
 pub use routes::{routes, routes_with};
 pub use server::{refuse_open_bind, server};
+
+/// Compiles and runs what the documentation shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/csp.md")]
+struct CspDocumentation;

@@ -75,7 +75,9 @@ impl Answering {
             let endpoint = policy.endpoint().filter(|_| self.secure);
             // One name can have one address alone; who comes second goes without.
             let endpoint = endpoint.filter(|endpoint| {
-                named.is_none_or(|(group, header)| group != &endpoint.group || header == &endpoint.header)
+                named.is_none_or(|(group, header): (&String, &HeaderValue)| {
+                    *group != endpoint.group || *header == endpoint.header
+                })
             });
             let Some(value) = self.value(policy, nonce.as_ref(), endpoint.is_some(), head) else { continue };
             // Never two of one name: browsers would enforce both.

@@ -86,13 +86,11 @@ impl Policy {
     /// Begins with a policy that allows nothing but forms to the page's own origin; say what is needed beyond:
     ///
     /// `default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`
-    #[must_use]
     pub fn strict() -> PolicyBuilder {
         PolicyBuilder::strict()
     }
 
     /// Begins with a policy that says nothing.
-    #[must_use]
     pub fn builder() -> PolicyBuilder {
         PolicyBuilder::default()
     }

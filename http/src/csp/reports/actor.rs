@@ -64,8 +64,8 @@ impl CspReports {
         Self::default()
     }
 
-    fn pass_on(&mut self, violation: CspViolation, now: Instant) {
-        self.log(&violation, now);
+    fn pass_on(&mut self, violation: &CspViolation, now: Instant) {
+        self.log(violation, now);
         let counts = &mut self.desk.counts;
         self.subscribers.retain(|subscriber| match subscriber.try_send(violation.clone()) {
             Ok(()) => true,
@@ -101,7 +101,7 @@ impl CspReports {
             actor.timer = None;
             let now = Instant::now();
             for violation in actor.desk.expire(now) {
-                actor.pass_on(violation, now);
+                actor.pass_on(&violation, now);
             }
             actor.set_timer(ctx);
         }));
@@ -143,11 +143,11 @@ impl Handler<ReceiveViolations> for CspReports {
         self.desk.counts.others += message.others;
         // What has ended must not be repeated.
         for violation in self.desk.expire(now) {
-            self.pass_on(violation, now);
+            self.pass_on(&violation, now);
         }
         for violation in message.violations {
             if let Some(violation) = self.desk.receive(violation, now) {
-                self.pass_on(violation, now);
+                self.pass_on(&violation, now);
             }
         }
         self.set_timer(ctx);

@@ -82,7 +82,8 @@ fn is_id(segment: &str) -> bool {
 pub(crate) fn sample(sample: &str) -> String {
     let mut kept = String::new();
     // Far more than is kept, and little enough to look through again and again.
-    let mut rest = &sample[..sample.floor_char_boundary(256)];
+    let end = sample.char_indices().nth(256).map_or(sample.len(), |(end, _)| end);
+    let mut rest = &sample[..end];
     while let Some((start, skip)) = next_secret(rest) {
         kept.push_str(&rest[..start]);
         kept.push('…');

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::*;
-use crate::{Guard, HttpConfig, Token, routes_with};
+use crate::{Guard, HttpConfig, Scope, Token, routes_with};
 
 const OLD: &str = r#"{"csp-report":{"document-uri":"http://app.test/orders/7?q=secret","effective-directive":"img-src","blocked-uri":"https://evil.example/x?secret","disposition":"report"}}"#;
 const NEW: &str = r#"[{"type":"csp-violation","url":"http://app.test/orders/8","body":{"documentURL":"http://app.test/orders/8","effectiveDirective":"script-src-elem","blockedURL":"inline"}},{"type":"csp-hash","body":{}},{"type":"csp-violation","body":{"blockedURL":"chrome-extension"}}]"#;
@@ -85,7 +85,9 @@ async fn both_formats_are_taken_and_reach_whoever_subscribed() {
     // The pattern of the route, not the address.
     assert!(summary.recent.iter().all(|violation| violation.page == "/orders/{id}"), "{summary:?}");
 
-    drop(actix_web::rt::time::timeout(DEADLINE, ear.send(CspViolation { ..summary.recent[0].clone() })).await.unwrap());
+    // The ear hears in order: when it has heard this, it has heard all.
+    let last = ear.send(summary.recent[0].clone());
+    actix_web::rt::time::timeout(DEADLINE, last).await.unwrap().unwrap();
     let heard = heard.lock();
     let told: Vec<_> = heard.iter().map(|violation| (violation.directive.as_str(), violation.disposition)).collect();
     assert_eq!(told[..2], [("img-src", Disposition::Report), ("script-src-elem", Disposition::Enforce)]);
@@ -202,7 +204,13 @@ impl Handler<Leave> for CspReports {
 async fn the_routes_of_a_board_take_reports_from_everybody_and_nothing_else_is_open() {
     let board = Callboard::builder().memory().tasks(Vec::new()).start().await.unwrap();
     let reports = CspReports::new().start();
-    let (_, token) = Token::create("t", vec!["admin".parse().unwrap()], None);
+    let token = Token {
+        id: "a1b2c3d4".into(),
+        name: "t".into(),
+        sha256: Token::digest("tk_a1b2c3d4_x"),
+        scopes: vec![Scope::Admin],
+        expires: None,
+    };
     let plain = HttpConfig::default();
     let configs = [
         plain.clone(),
