@@ -9,4 +9,18 @@ fn main() {
              lints, features, documentation\nto run them: ./ci.sh full"
         );
     }
+    if !has_browser() {
+        println!(
+            "not run here: the tests in a browser, because chromium or chromedriver is not in PATH\n\
+             to run them: install both (Debian: apt-get install chromium chromium-driver)"
+        );
+    }
+}
+
+/// Whether the programs are there that the tests in a browser (`http/src/csp/tests/browser`) look for.
+fn has_browser() -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&paths).collect();
+    let has = |names: &[&str]| names.iter().any(|name| folders.iter().any(|folder| folder.join(name).is_file()));
+    has(&["chromium", "chromium-browser", "google-chrome"]) && has(&["chromedriver"])
 }

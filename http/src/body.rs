@@ -19,6 +19,11 @@ const BYTES_PER_SECOND: usize = 64 * 1024;
 /// The whole body of a request that brings JSON.
 pub(crate) async fn read_json(req: &HttpRequest, payload: Payload, limits: Limits) -> Result<Bytes, Problem> {
     check_type(req)?;
+    read_within(req, payload, limits).await
+}
+
+/// The whole body of a request, whatever its type.
+pub(crate) async fn read_within(req: &HttpRequest, payload: Payload, limits: Limits) -> Result<Bytes, Problem> {
     let declared = req.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > limits.body as u64) {
         return Err(too_large(limits));

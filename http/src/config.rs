@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::access::{Network, Token};
+use crate::csp::Collector;
 
 /// How the front end behaves. The default suits a server of one machine: loopback callers only, no tokens.
 ///
@@ -24,6 +25,8 @@ pub struct HttpConfig {
     pub guard: Guard,
     /// Refuses every method that changes something (403).
     pub read_only: bool,
+    /// Where reports to `POST /csp/reports` go. `None`: they are counted and logged.
+    pub csp_reports: Option<Collector>,
     /// How much a request may ask for.
     pub limits: Limits,
     /// HTTP threads of [`server`](crate::server()); `None` is one for each core.
@@ -43,6 +46,7 @@ impl Default for HttpConfig {
             tokens: Vec::new(),
             guard: Guard::default(),
             read_only: false,
+            csp_reports: None,
             limits: Limits::default(),
             workers: None,
             keep_alive: Duration::from_secs(75),

@@ -28,18 +28,35 @@ use crate::state::State;
 pub(crate) struct Edge {
     state: Arc<State>,
     route: &'static str,
-    public: bool,
+    door: Door,
+}
+
+/// Whom a route lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Callers with a right to be here.
+    Guarded,
+    /// Callers without a token as well.
+    Public,
+    /// Everybody; the handler itself looks at where a request comes from.
+    Open,
 }
 
 impl Edge {
     /// An edge around the resource of that path, for callers with a right to be here.
     pub(crate) fn new(state: &Arc<State>, route: &'static str) -> Self {
-        Self { state: Arc::clone(state), route, public: false }
+        Self { state: Arc::clone(state), route, door: Door::Guarded }
     }
 
     /// Lets callers without a token in as well.
     pub(crate) fn public(mut self) -> Self {
-        self.public = true;
+        self.door = Door::Public;
+        self
+    }
+
+    /// Lets everybody in, for a handler that looks itself at where a request comes from and changes nothing.
+    pub(crate) fn open(mut self) -> Self {
+        self.door = Door::Open;
         self
     }
 }
@@ -56,7 +73,7 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(EdgeService { inner, state: Arc::clone(&self.state), route: self.route, public: self.public }))
+        ready(Ok(EdgeService { inner, state: Arc::clone(&self.state), route: self.route, door: self.door }))
     }
 }
 
@@ -65,7 +82,7 @@ pub(crate) struct EdgeService<S> {
     inner: S,
     state: Arc<State>,
     route: &'static str,
-    public: bool,
+    door: Door,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -84,7 +101,11 @@ where
         let now = self.state.board.clock().now();
         let facts = Facts::of(req.head(), req.app_config().secure());
         let id = RequestId::of(facts.request_id, now);
-        match self.state.policy.admit(&facts, self.public, now) {
+        let admitted = match self.door {
+            Door::Open => Ok(Caller::Anybody),
+            door => self.state.policy.admit(&facts, door == Door::Public, now),
+        };
+        match admitted {
             Err(problem) => {
                 let response = req.into_response(sealed(problem.respond(id.as_str()), &id));
                 log(&response, &id, begun);

@@ -4,11 +4,13 @@
 //! is `application/problem+json`, every answer has an `X-Request-Id`, and without tokens nobody but programs of
 //! this machine gets in.
 //!
-//! Where to read on: [`HttpConfig`] (what can be told), [`Token`] and [`Scope`] (who may do what).
+//! Where to read on: [`HttpConfig`] (what can be told), [`Token`] and [`Scope`] (who may do what), [`csp`] (Content
+//! Security Policy for the pages of any actix-web application).
 
 mod access;
 mod body;
 mod config;
+pub mod csp;
 mod cursor;
 mod edge;
 mod enqueue;
@@ -36,3 +38,8 @@ pub use access::{Network, Scope, Token};
 pub use config::{Guard, HttpConfig, Limits};
 pub use routes::{routes, routes_with};
 pub use server::{refuse_open_bind, server};
+
+/// Compiles and runs what the documentation shows.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/csp.md")]
+struct CspDocumentation;

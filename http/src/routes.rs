@@ -11,7 +11,7 @@ use crate::config::HttpConfig;
 use crate::edge::Edge;
 use crate::problem::{Kind, Problem};
 use crate::state::State;
-use crate::{enqueue, health, list, registry, tasks};
+use crate::{csp, enqueue, health, list, registry, tasks};
 
 /// The routes of a board, to be mounted in an application of your own, at the root or under any prefix:
 ///
@@ -64,6 +64,13 @@ pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
         // Whatever else is below /tasks is ours as well, and there is no such thing.
         .service(web::resource("/tasks/{rest:.*}").to(not_found).wrap(edge("/tasks/*")))
         .service(reading("/registry").route(get().to(registry::get)).wrap(edge("/registry")))
+        .service(
+            web::resource("/csp/reports")
+                .route(web::post().to(csp_reports))
+                .route(web::method(Method::OPTIONS).to(csp_reports_options))
+                .default_service(web::to(|req: HttpRequest| wrong_method(req, "POST, OPTIONS")))
+                .wrap(edge("/csp/reports").open()),
+        )
         .service(reading("/problems/{slug}").route(get().to(problem_page)).wrap(edge("/problems/{slug}").public()))
         .service(reading("/healthz").route(get().to(health::alive)).wrap(edge("/healthz").public()))
         .service(reading("/readyz").route(get().to(health::ready)).wrap(edge("/readyz").public()));
@@ -80,17 +87,32 @@ fn reading(path: &'static str) -> Resource {
 
 /// A resource with these methods: it answers OPTIONS with them, and every other method with 405.
 fn resource(path: &'static str, allow: &'static str) -> Resource {
-    web::resource(path).default_service(web::to(move |req: HttpRequest| async move {
-        let allow = (header::ALLOW, HeaderValue::from_static(allow));
-        match *req.method() {
-            Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header(allow).finish()),
-            ref method => {
-                let detail =
-                    format!("{method} is not allowed here; there are {}", allow.1.to_str().unwrap_or_default());
-                Err(Problem::new(Kind::MethodNotAllowed, detail).header(allow.0, allow.1))
-            }
+    web::resource(path).default_service(web::to(move |req: HttpRequest| wrong_method(req, allow)))
+}
+
+/// OPTIONS with the methods that there are, or 405.
+pub(crate) async fn wrong_method(req: HttpRequest, allow: &'static str) -> Result<HttpResponse, Problem> {
+    let header = (header::ALLOW, HeaderValue::from_static(allow));
+    match *req.method() {
+        Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header(header).finish()),
+        ref method => {
+            let detail = format!("{method} is not allowed here; there are {allow}");
+            Err(Problem::new(Kind::MethodNotAllowed, detail).header(header.0, header.1))
         }
-    }))
+    }
+}
+
+/// `POST /csp/reports`: what browsers report. They send it without a token and whatever this server may change.
+async fn csp_reports(
+    req: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    csp::post(&req, payload, &state.csp_reports()).await
+}
+
+async fn csp_reports_options(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
+    csp::options(&req, &state.csp_reports())
 }
 
 /// GET, and HEAD, which is GET without the body.

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
+use actix::Actor as _;
 use actix_web::{HttpMessage as _, HttpRequest};
 use callboard_actors::Callboard;
 use callboard_tasks::{JobId, TaskResult, WaitError, WaitFor};
 use futures::future::{Either, select};
+use parking_lot::Mutex;
 
 use crate::access::{Caller, Policy, TokenRing};
 use crate::config::{Guard, HttpConfig, Limits};
+use crate::csp::{Collector, CspReports};
 
 /// How often a request that waits looks whether the board has begun to shut down.
 const LOOK: Duration = Duration::from_millis(500);
@@ -18,6 +21,7 @@ pub(crate) struct State {
     pub(crate) board: Callboard,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
+    csp_reports: Mutex<Option<Collector>>,
 }
 
 impl State {
@@ -29,7 +33,21 @@ impl State {
             tokens: TokenRing::new(config.tokens),
             read_only: config.read_only,
         };
-        Self { board: board.clone(), policy, limits: config.limits }
+        let csp_reports = Mutex::new(config.csp_reports);
+        Self { board: board.clone(), policy, limits: config.limits, csp_reports }
+    }
+
+    /// Where reports of violations go. Without one that was given, or if it has ended, one is made here: it counts and
+    /// logs, on the thread of the request that first brought a report.
+    pub(crate) fn csp_reports(&self) -> Collector {
+        let mut known = self.csp_reports.lock();
+        match known.as_ref().filter(|collector| collector.is_running()) {
+            Some(collector) => collector.clone(),
+            None => {
+                let collector = Collector::new(&CspReports::new().start());
+                known.insert(collector.trusted_proxies(self.policy.proxies.clone())).clone()
+            }
+        }
     }
 
     /// On whose behalf a request is answered. The middleware notes it but for those whom a server without tokens

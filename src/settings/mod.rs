@@ -2,6 +2,8 @@
 
 mod backend;
 #[cfg(feature = "http")]
+mod csp;
+#[cfg(feature = "http")]
 mod http;
 mod section;
 #[cfg(test)]
@@ -59,6 +61,10 @@ const FILE: &str = "callboard.toml";
 /// tokens_file = "tokens.toml"              # beside this file
 /// hosts = ["tasks.example.com"]            # what a Host header may say, beside the bind address
 /// trusted_proxies = ["10.0.0.7"]           # whose X-Forwarded-For is believed
+///
+/// [csp]                                    # Django's SECURE_CSP and SECURE_CSP_REPORT_ONLY
+/// enforce = { default-src = ["'self'"], script-src = ["'self'", "nonce"] }
+/// report_only = {}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -73,6 +79,10 @@ pub struct Settings {
     /// The front end.
     #[cfg(feature = "http")]
     pub http: HttpSettings,
+    /// The content security policies of the program's pages, for [`Csp`](crate::http::csp::Csp). What the front end
+    /// itself answers is no page and has a stricter one.
+    #[cfg(feature = "http")]
+    pub csp: callboard_http::csp::Policies,
 }
 
 impl Settings {
@@ -153,7 +163,7 @@ fn sort(problems: &mut [SettingsProblem], file: &str) {
 }
 
 /// What later versions read at the top of the file.
-const LATER: [&str; 5] = ["schedules", "mail", "templates", "csp", "http_request"];
+const LATER: [&str; 4] = ["schedules", "mail", "templates", "http_request"];
 
 fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     let mut settings = Settings { file: file.map(Path::to_owned), ..Settings::default() };
@@ -169,10 +179,13 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     #[cfg(feature = "http")]
     {
         settings.http = top.section("http").map(|section| http::read(section, folder)).unwrap_or_default();
+        settings.csp = top.section("csp").map(csp::read).unwrap_or_default();
     }
     // A program without the front end may share the file with one that has it.
     #[cfg(not(feature = "http"))]
-    top.pass_over("http");
+    for key in ["http", "csp"] {
+        top.pass_over(key);
+    }
     for key in LATER {
         top.later(key);
     }

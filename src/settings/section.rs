@@ -119,6 +119,11 @@ impl<'a> Section<'a> {
         nodes.collect::<Vec<_>>().into_iter().filter_map(|found| self.opened(found)).collect()
     }
 
+    /// Whatever stands under a name that is not known beforehand.
+    pub(super) fn value(&mut self, name: &str) -> Option<Found<Value>> {
+        self.remove(name)
+    }
+
     /// Text that is not empty.
     pub(super) fn text(&mut self, key: &'static str, example: &str) -> Option<Found<String>> {
         let found = self.take(key)?;

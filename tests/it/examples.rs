@@ -64,6 +64,11 @@ fn custom_backend_prints_what_it_promises() {
 }
 
 #[test]
+fn csp_prints_what_it_promises() {
+    prints_what_it_promises("csp", &["--once"]);
+}
+
+#[test]
 fn every_example_is_checked_here() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let here = include_str!("examples.rs");

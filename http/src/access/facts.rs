@@ -6,7 +6,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 
-use super::Network;
+use super::{Network, hosts};
 
 /// What the decision needs of a request.
 #[derive(Debug, Default)]
@@ -94,6 +94,27 @@ impl<'a> Facts<'a> {
             }
         }
         said
+    }
+
+    /// Who asks, as far as it can be told: the peer, or for whom a proxy of ours says that it asks.
+    pub(crate) fn client(&self, proxies: &[Network]) -> Option<IpAddr> {
+        let peer = self.peer?;
+        if !proxies.iter().any(|proxy| proxy.contains(peer)) {
+            return Some(peer);
+        }
+        let said = |name: &str| {
+            let values = self.forwarded.iter().filter(|(header, _)| *header == name);
+            let hops = values.flat_map(|(_, value)| value.split(','));
+            let hops = hops
+                .map(|hop| if name == "forwarded" { parameter(hop, "for").and_then(address) } else { address(hop) });
+            client(&hops.collect::<Vec<_>>(), proxies)
+        };
+        ["x-forwarded-for", "forwarded", "x-real-ip"].into_iter().find_map(said).or(Some(peer))
+    }
+
+    /// Whether it says that it comes from a page of this very origin.
+    pub(crate) fn has_own_origin(&self, proxies: &[Network]) -> bool {
+        self.origin.is_some_and(|origin| hosts::is_origin_of(origin, self.scheme(proxies), self.host))
     }
 
     /// `http` or `https`, as the browser sees it.
