@@ -168,6 +168,12 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(()))
     }
 
+    /// Whether it gathers by itself what several callers ask at once, so that each may ask it where it stands. For one
+    /// that does not, the backend's actor gathers calls and asks for all of them at once.
+    fn gathers(&self) -> bool {
+        false
+    }
+
     /// Whether its futures wait for something outside the process. A store that does not is asked right where
     /// the question comes up, without a hop to the backend's actor.
     fn waits(&self) -> bool {

@@ -248,20 +248,30 @@ impl Desk {
         super::dispatch::room(self.options.concurrency, self.claimed(), recent)
     }
 
-    /// Keeps room for a job that is to be inserted as claimed. The hand-off is only for a queue that is not
-    /// paused, of a backend whose last claim came back short: nobody who waits is passed over.
-    pub(crate) fn reserve(self: &Arc<Self>, spec: &JobSpec) -> Option<Reservation> {
-        let due = spec.run_after.is_none_or(|at| at <= spec.enqueued_at);
-        let expired = spec.expires_at.is_some_and(|at| at <= spec.enqueued_at);
+    /// Keeps room for jobs that are to be inserted as claimed, if all of them can start. The hand-off is only for
+    /// queues that are not paused, of a backend whose last claim came back short: nobody who waits is passed over.
+    pub(crate) fn reserve(self: &Arc<Self>, specs: &[Arc<JobSpec>]) -> Option<Reservation> {
         // A claim takes the flag down while it looks, and puts it up again before it ends.
         let backlog = || self.backlog.load(Ordering::Acquire);
-        let waits = backlog() || self.claiming.load(Ordering::Acquire) || backlog();
-        let fits = due && !expired && !waits && self.has_room();
-        let known = || self.hub.registry.get(&spec.task).is_some() && !self.is_paused(&spec.queue);
-        (fits && known()).then(|| {
-            self.claimed.fetch_add(1, Ordering::AcqRel);
-            Reservation(Some(Arc::clone(self)))
+        if backlog() || self.claiming.load(Ordering::Acquire) || backlog() {
+            return None;
+        }
+        let room = match specs {
+            [] => false,
+            [_] => self.has_room(),
+            many => many.len() <= self.room(),
+        };
+        (room && specs.iter().all(|spec| self.can_start(spec))).then(|| {
+            self.claimed.fetch_add(specs.len(), Ordering::AcqRel);
+            Reservation::new(Arc::clone(self), specs.len())
         })
+    }
+
+    /// Whether a job that is enqueued now could be run by this process at once.
+    fn can_start(&self, spec: &JobSpec) -> bool {
+        let due = spec.run_after.is_none_or(|at| at <= spec.enqueued_at);
+        let expired = spec.expires_at.is_some_and(|at| at <= spec.enqueued_at);
+        due && !expired && self.hub.registry.get(&spec.task).is_some() && !self.is_paused(&spec.queue)
     }
 
     fn is_paused(&self, queue: &str) -> bool {

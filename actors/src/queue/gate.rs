@@ -12,6 +12,7 @@ use callboard_tasks::{
 use futures::future::{BoxFuture, FutureExt};
 
 use super::backend::QueueBackend;
+use super::carried::{Carried, keep};
 use super::desk::{Desk, DeskBoard};
 use super::heart::register;
 use super::lease::Standing;
@@ -80,8 +81,7 @@ impl Gate for QueueGate {
             Err(error) => return Entry::Done(Err(error)),
         };
         let desk = &self.desk;
-        // Only single calls are handed off: a batch would take room from what waits.
-        let reservation = if let [spec] = &specs[..] { desk.reserve(spec) } else { None };
+        let reservation = desk.reserve(&specs);
         let claim = reservation.as_ref().map(|_| Claim { worker: desk.worker_id() });
         let answers: Vec<_> = specs.iter().map(|spec| desk.snapshot(Job::new(Arc::clone(spec)))).collect();
         let unit = Unit { jobs: specs, claim };
@@ -99,6 +99,10 @@ impl Gate for QueueGate {
                 // More calls than the inbox holds take all of it: they would wait for more room for ever.
                 let calls = answers.len().min(desk.options.inbox);
                 let permit = room_for(&desk.inbox_permits, calls, room, &desk.hub, &desk.alias).await?;
+                if desk.store.gathers() {
+                    Carried::new(Arc::clone(&desk), keep(desk, unit, reservation, permit)).await?;
+                    return Ok(answers);
+                }
                 let (reply, answer) = tokio::sync::oneshot::channel();
                 desk.inbox.lock().push(Letter { unit, reservation, reply, permit });
                 desk.wake();

@@ -6,6 +6,7 @@
 mod announce;
 mod attempt;
 mod backend;
+mod carried;
 mod desk;
 mod dispatch;
 mod gate;

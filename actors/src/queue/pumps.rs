@@ -251,7 +251,7 @@ async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>
 }
 
 /// What a store answers; one that panics has failed, like one that says so.
-async fn contained<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(super) async fn contained<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|payload| {
         drop_contained(payload);
         Err(StoreError::Unavailable("the store panicked".into()))

@@ -76,12 +76,17 @@ pub(crate) struct Letter {
     pub(crate) permit: tokio::sync::OwnedSemaphorePermit,
 }
 
-/// Room kept for a job that is to be inserted as claimed. Dropping it gives the room back.
+/// Room kept for jobs that are to be inserted as claimed. Dropping it gives the room back.
 #[derive(Debug)]
-pub(crate) struct Reservation(pub(super) Option<Arc<Desk>>);
+pub(crate) struct Reservation(Option<(Arc<Desk>, usize)>);
 
 impl Reservation {
-    /// The job was inserted as claimed: it has the room from now on.
+    /// Room for so many jobs, which the desk has counted.
+    pub(super) const fn new(desk: Arc<Desk>, jobs: usize) -> Self {
+        Self(Some((desk, jobs)))
+    }
+
+    /// The jobs were inserted as claimed: they have the room from now on.
     pub(crate) fn used(mut self) {
         self.0 = None;
     }
@@ -89,8 +94,8 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some(desk) = &self.0 {
-            desk.release(1);
+        if let Some((desk, jobs)) = &self.0 {
+            desk.release(*jobs);
         }
     }
 }

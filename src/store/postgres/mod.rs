@@ -156,6 +156,10 @@ impl Store for PostgresStore {
         self.hand(|doors, reply| doors.rest(reply, async move |core| control::watch(&core, ids).await), Err)
     }
 
+    fn gathers(&self) -> bool {
+        true
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.0.close()
     }

@@ -109,6 +109,12 @@ impl Inbox {
         }
     }
 
+    /// How many operations wait.
+    pub(super) fn len(&self) -> usize {
+        let state = self.state.lock();
+        state.first.len() + state.rest.len()
+    }
+
     /// Takes out what goes into the next transaction.
     pub(super) fn take(&self) -> Vec<Box<dyn Work>> {
         let mut state = self.state.lock();

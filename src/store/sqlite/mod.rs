@@ -353,6 +353,10 @@ impl Store for SqliteStore {
         Box::pin(self.read(move |connection| read::ended(connection, &ids)))
     }
 
+    fn gathers(&self) -> bool {
+        true
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.inbox.close();
         let ended = self.ended.clone();

@@ -95,6 +95,7 @@ pub(super) fn run(setting: &Setting, connection: &Connection, others: Vec<JoinHa
                 foreign: false,
                 looked: Instant::now(),
                 unsaved: 0,
+                gathered: 0,
             };
             writer.work();
         }
@@ -151,6 +152,8 @@ struct Writer<'w> {
     looked: Instant,
     /// Jobs written since the log was last saved into the file, roughly.
     unsaved: usize,
+    /// How many jobs the last batch was about, roughly.
+    gathered: usize,
 }
 
 impl Writer<'_> {
@@ -175,6 +178,7 @@ impl Writer<'_> {
                 }
                 Woken::Work => {}
             }
+            self.gather();
             if !lock.try_take() {
                 // What waits stays in the inbox, where the helper can answer it if this takes too long.
                 inbox.block(true);
@@ -196,12 +200,32 @@ impl Writer<'_> {
         }
     }
 
+    /// Lets those come back that were just answered, before the next flush: where cores are scarce, they wait for the
+    /// very core. With nobody to run it costs nothing, and a batch of few is not worth it.
+    fn gather(&self) {
+        const FEW: usize = 8;
+        const LOOKS: usize = 16;
+        if self.gathered < FEW {
+            return;
+        }
+        let mut waiting = self.setting.inbox.len();
+        for _ in 0..LOOKS {
+            std::thread::yield_now();
+            let now = self.setting.inbox.len();
+            if now == waiting {
+                return;
+            }
+            waiting = now;
+        }
+    }
+
     /// Commits a batch and answers; the jobs that ended.
     fn batch(&mut self, mut batch: Vec<Box<dyn Work>>) -> Vec<JobId> {
         if batch.is_empty() {
             return Vec::new();
         }
         let weight: usize = batch.iter().map(|work| work.weight()).sum();
+        self.gathered = weight;
         self.unsaved += weight.max(1);
         let committed = self.commit(&mut batch);
         let mut ended = Vec::new();
