@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks everything, as people and CI do. Needs a Rust toolchain; installs nothing else in this version.
+# Checks everything, as people and CI do. Needs a Rust toolchain, and Python for the comparison with Django (the
+# packages for it go into target/python).
 #
 #   ./ci.sh         format, lints, all tests, every combination of features, documentation
 #   ./ci.sh full    the same with the long versions of the tests: more cases, more jobs, more kills
@@ -8,7 +9,7 @@ cd "$(dirname "$0")"
 
 mode="${1:-quick}"
 case "$mode" in
-quick) ;;
+quick) export CALLBOARD_TEST=all ;;
 full) export CALLBOARD_TEST=full PROPTEST_CASES=5000 ;;
 *)
     echo "usage: ./ci.sh [full]" >&2
@@ -28,6 +29,9 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
+step "python"
+ci/python.sh
+
 step "tests"
 cargo test --locked --workspace --all-features
 
@@ -36,6 +40,7 @@ cargo check --locked -p callboard --no-default-features
 cargo check --locked -p callboard --no-default-features --features http
 cargo check --locked -p callboard --no-default-features --features cli
 cargo check --locked -p callboard-tasks
+cargo check --locked -p callboard-templates
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
