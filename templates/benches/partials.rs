@@ -31,6 +31,7 @@ fn main() {
         ("plain.html", page(&rows(ROW))),
         ("inline.html", page(&rows(&format!("{{% partialdef row inline %}}{ROW}{{% endpartialdef %}}")))),
         ("called.html", page(&(def(ROW) + &rows("{% partial row %}")))),
+        ("block.html", page(&format!("{}{{% block b %}}{}{{% endblock %}}", def(ROW), rows("{% partial row %}")))),
         ("row.html", ROW.to_owned()),
         ("included.html", page(&rows("{% include 'row.html' %}"))),
         ("macro.html", page(&format!("{{% macro row(job) %}}{ROW}{{% endmacro %}}{}", rows("{{ row(job) }}")))),
@@ -53,6 +54,12 @@ fn main() {
         let (templates, context) = (templates.clone(), context.clone());
         Way { name: label, run: Box::new(move || templates.render(name, &context).unwrap().len()), took: Vec::new() }
     };
+    let unbounded = files.iter().fold(Templates::builder().reload(false), |all, (name, text)| all.source(*name, text));
+    let unbounded = unbounded.fuel(None).build().unwrap();
+    let free = |label: &'static str, name: &'static str| {
+        let (templates, context) = (unbounded.clone(), context.clone());
+        Way { name: label, run: Box::new(move || templates.render(name, &context).unwrap().len()), took: Vec::new() }
+    };
     let bare = |label: &'static str, name: &'static str| {
         let context = context.clone();
         Way {
@@ -66,8 +73,10 @@ fn main() {
         ours("100 rows, plain", "plain.html"),
         ours("100 rows, each an inline partial", "inline.html"),
         ours("100 rows, each a called partial", "called.html"),
+        ours("100 rows, each a partial called in a block", "block.html"),
         ours("100 rows, each an include", "included.html"),
         ours("100 rows, each a macro", "macro.html"),
+        free("100 rows, plain, without bound to the fuel", "plain.html"),
         bare("100 rows, plain, minijinja alone without limits", "plain.html"),
         bare("100 rows, each an include, minijinja alone", "included.html"),
         ours("one row, a partial", "called.html#row"),

@@ -134,7 +134,7 @@ impl Builder {
     }
 
     /// The work that one rendering may do: about one for each step, and for each 64 bytes that it makes.
-    /// 10,000,000 is the default, some seconds at most; `None` is without bound, for templates that you trust.
+    /// 10,000,000 is the default, less than a second; `None` is without bound, for templates that you trust.
     pub fn fuel(mut self, fuel: Option<u64>) -> Self {
         self.env.set_fuel(fuel);
         self

@@ -95,6 +95,8 @@ fn list(
         }
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => list(&path, &format!("{prefix}{name}/"), depth + 1, found)?,
+            // A pipe or a device would never end.
+            Ok(metadata) if !metadata.is_file() => {}
             Ok(metadata) => {
                 found.insert(format!("{prefix}{name}"), (path, metadata));
             }
@@ -115,10 +117,9 @@ fn read_file(
     let modified = metadata.modified().ok();
     let young = modified.is_none_or(|at| at.elapsed().map_or(true, |age| age < COARSE));
     let stamp = Stamp { path, modified, length: metadata.len(), young };
-    if let Some((last, source)) = old {
-        if !last.young && (&last.path, last.modified, last.length) == (&stamp.path, modified, stamp.length) {
-            return (stamp, source.clone());
-        }
+    let same = |last: &Stamp| (&last.path, last.modified, last.length) == (&stamp.path, modified, stamp.length);
+    if let Some((_, source)) = old.filter(|(last, _)| !last.young && same(last)) {
+        return (stamp, source.clone());
     }
     let source = read_text(name, &stamp.path);
     (stamp, source)

@@ -3,6 +3,7 @@
 //! A generation never changes: a page and its partials are always of the same reading of their file. When files
 //! change, a new generation takes its place.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use minijinja::{Environment, ErrorKind, State, TemplateSource};
 
 use crate::error::{BrokenFile, Error, Place, Problem};
 use crate::locate::compile_problem;
-use crate::names::{Key, escape_of, mode_of, split_name};
+use crate::names::{Key, escape_of, letter_of, split_name};
 use crate::near::did_you_mean;
 use crate::page::{Page, Partial};
 use crate::rewrite::{CHOOSE, PARENT};
@@ -36,9 +37,12 @@ impl Generation {
         let key = Key::new();
         let mut files = BTreeMap::new();
         prepare(&mut env, &key);
+        let mentions =
+            |source: &Result<Arc<str>, String>| source.as_ref().is_ok_and(|text| text.contains("autoescape"));
+        let autoescapes = sources.values().any(mentions);
         for (file, source) in sources {
             let mut page = match source {
-                Ok(source) => Page::new(file, Arc::clone(source), &key),
+                Ok(source) => Page::new(file, source, &key, autoescapes),
                 Err(reason) => Page::unreadable(file, reason.clone()),
             };
             if page.problems.is_empty() {
@@ -58,7 +62,7 @@ impl Generation {
         for (file, page) in &self.pages.files {
             problems.extend(page.problems.iter().cloned());
             for (reference, line) in &page.references {
-                let Err(reason) = self.pages.refer(reference.keyword, &reference.name) else { continue };
+                let Err(reason) = self.pages.refer(file, reference.keyword, &reference.name) else { continue };
                 let place = Place {
                     file: file.clone(),
                     line: Some(*line),
@@ -75,12 +79,10 @@ impl Generation {
     /// The compiled template of this name.
     pub(crate) fn find(&self, name: &str) -> Result<minijinja::Template<'_, '_>, Error> {
         // Internal names have a NUL; no name of a file or a partial does.
-        if !name.contains('\0') {
-            if let Ok(template) = self.env.get_template(name) {
-                return Ok(template);
-            }
+        match self.env.get_template(name) {
+            Ok(template) if !name.contains('\0') => Ok(template),
+            _ => Err(self.pages.missing(name)),
         }
-        Err(self.pages.missing(name))
     }
 }
 
@@ -92,25 +94,34 @@ impl Pages {
     }
 
     /// The text that was compiled under this name, internal ones included.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        if let Some((public, _)) = self.key.read(name) {
-            return self.partial(public).map(|(_, partial)| partial.bare.as_str());
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        if let Some((public, escape)) = self.key.read(name) {
+            let text = match split_name(public) {
+                (file, None) => &self.files.get(file)?.main,
+                (_, Some(_)) => &self.partial(public)?.1.bare,
+            };
+            // It was written for the mode of its own name; what it calls goes on in this one.
+            return Some(match escape == escape_of(public) {
+                true => Cow::Borrowed(text),
+                false => Cow::Owned(self.key.all_in_mode(text, &escape)),
+            });
         }
-        match split_name(name) {
-            (file, None) => self.files.get(file).map(|page| page.main.as_str()),
-            (_, Some(_)) => self.partial(name).map(|(_, partial)| partial.public.as_str()),
-        }
+        let text = match split_name(name) {
+            (file, None) => &self.files.get(file)?.main,
+            (_, Some(_)) => &self.partial(name)?.1.public,
+        };
+        Some(Cow::Borrowed(text))
     }
 
-    /// What minijinja asks for a name that it has not compiled: `page.html#`, a called partial that is escaped in
-    /// another way, a broken file.
+    /// What minijinja asks for a name that it has not compiled: `page.html#`, a called partial or a parent that is
+    /// escaped in another way, a broken file.
     fn load(&self, name: &str) -> Result<Option<TemplateSource>, minijinja::Error> {
-        let (file, _) = split_name(name);
+        let (file, _) = split_name(self.key.read(name).map_or(name, |(public, _)| public));
         if let Some(page) = self.files.get(file).filter(|page| !page.problems.is_empty()) {
             let broken = BrokenFile(page.problems.clone());
             return Err(minijinja::Error::new(ErrorKind::SyntaxError, "the template is broken").with_source(broken));
         }
-        Ok(self.text(name).map(TemplateSource::new))
+        Ok(self.text(name).map(TemplateSource::from))
     }
 
     /// Why there is no usable template of this name.
@@ -134,10 +145,13 @@ impl Pages {
         Error::NotFound { name: name.to_owned(), reason }
     }
 
-    /// Whether this tag can use a template of this name.
-    fn refer(&self, keyword: &str, name: &str) -> Result<(), String> {
+    /// Whether this tag of `file` can use a template of this name.
+    fn refer(&self, file: &str, keyword: &str, name: &str) -> Result<(), String> {
         if keyword == "extends" && name.contains('#') {
             return Err("only a whole file can be a parent".into());
+        }
+        if keyword == "extends" && self.is_above(file, name) {
+            return Err(format!("{file} would be above itself"));
         }
         let (file, partial) = split_name(name);
         match self.files.get(file) {
@@ -149,6 +163,20 @@ impl Pages {
             },
         }
     }
+
+    /// Whether `file` is `child` or above it, by the parents that stand in files as they are.
+    fn is_above(&self, file: &str, child: &str) -> bool {
+        let (mut seen, mut next) = (Vec::new(), Some(child));
+        while let Some(name) = next.filter(|name| !seen.contains(name)) {
+            if name == file {
+                return true;
+            }
+            seen.push(name);
+            let references = self.files.get(name).map(|page| page.references.iter()).into_iter().flatten();
+            next = references.map(|(it, _)| it).find(|it| it.keyword == "extends").map(|it| it.name.as_str());
+        }
+        false
+    }
 }
 
 fn prepare(env: &mut Environment<'static>, key: &Key) {
@@ -157,14 +185,22 @@ fn prepare(env: &mut Environment<'static>, key: &Key) {
         Some((_, escape)) => escape,
         None => escape_of(name),
     });
-    env.add_filter(CHOOSE, |state: &mut State<'_, '_>, names: Value| {
-        names.get_item_by_index(mode_of(state.auto_escape()))
+    env.add_filter(CHOOSE, |state: &mut State<'_, '_>, name: Value| match name.as_str() {
+        Some(text) if !text.ends_with(letter_of(state.auto_escape())) => {
+            Value::from(Key::in_mode(text, state.auto_escape()))
+        }
+        _ => name,
     });
-    env.add_filter(PARENT, |name: Value| match name.as_str() {
+    let parents = key.clone();
+    env.add_filter(PARENT, move |state: &mut State<'_, '_>, name: Value| match name.as_str() {
         Some(partial) if partial.contains('#') => Err(minijinja::Error::new(
             ErrorKind::TemplateNotFound,
             format!("there is no file {partial:?}: only a whole file can be a parent"),
         )),
+        // A child escapes in its own way through all of its parents.
+        Some(file) if escape_of(file) != *state.auto_escape() => {
+            Ok(Value::from(parents.internal(file, None, state.auto_escape())))
+        }
         _ => Ok(name),
     });
 }
@@ -174,9 +210,7 @@ fn compile(env: &mut Environment<'static>, file: &str, page: &Page, key: &Key) -
     let mut texts = vec![(file.to_owned(), &page.main)];
     for (name, partial) in &page.partials {
         let public = format!("{file}#{name}");
-        let own = mode_of(&escape_of(&public));
-        let [html, none, json] = key.calls(file, name);
-        let bare = [html, none, json].into_iter().nth(own).unwrap_or_default();
+        let bare = key.internal(file, Some(name), &escape_of(&public));
         texts.push((public, &partial.public));
         texts.push((bare, &partial.bare));
     }

@@ -1,4 +1,4 @@
-//! [minijinja](minijinja) with the template partials of Django: a fragment of a page is a template of its own.
+//! [minijinja] with the template partials of Django: a fragment of a page is a template of its own.
 //!
 //! A page says which of its parts have names, and those parts can be used again in the page, and be rendered alone,
 //! for instance to answer the request of a script that replaces one row of a table:

@@ -43,7 +43,7 @@ pub(crate) fn render_error(error: &minijinja::Error, name: &str, pages: &Pages) 
             let text = deepest.name().and_then(|name| pages.text(name)).unwrap_or_default();
             // An error that no instruction raised has no place of its own.
             let place = if way.is_empty() { place(&pages.key, None, name, None) } else { way.remove(0) };
-            Problem { place, message, code: code(deepest, text, &pages.key) }
+            Problem { place, message, code: code(deepest, &text, &pages.key) }
         }
     };
     let limit = match deepest.kind() {

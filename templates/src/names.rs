@@ -31,9 +31,13 @@ pub(crate) fn escape_of(name: &str) -> AutoEscape {
 /// The ways to escape that a called partial can be in, and the last letter of its internal name in each.
 const MODES: [(char, AutoEscape); 3] = [('h', AutoEscape::Html), ('n', AutoEscape::None), ('j', AutoEscape::Json)];
 
-/// Which of the names of [`Key::calls`] is the one for this way to escape.
-pub(crate) fn mode_of(escape: &AutoEscape) -> usize {
-    MODES.iter().position(|(_, mode)| mode == escape).unwrap_or(0)
+/// The last letter of internal names in this mode. There are no other modes: nobody can set up one.
+pub(crate) fn letter_of(escape: &AutoEscape) -> char {
+    match escape {
+        AutoEscape::None => 'n',
+        AutoEscape::Json => 'j',
+        _ => 'h',
+    }
 }
 
 /// What makes the names of called partials known to nobody outside: 64 bits by chance, for each set of templates.
@@ -48,9 +52,24 @@ impl Key {
         Self(format!("{:016x}", RandomState::new().build_hasher().finish()))
     }
 
-    /// The names under which a partial is called: one for each way to escape.
-    pub(crate) fn calls(&self, file: &str, partial: &str) -> [String; 3] {
-        MODES.map(|(letter, _)| format!("{file}#{partial}\0{}{letter}", self.0))
+    /// The name under which a partial is called, or a file extended, where is escaped in this way.
+    pub(crate) fn internal(&self, file: &str, partial: Option<&str>, escape: &AutoEscape) -> String {
+        let (hash, partial) = partial.map_or(("", ""), |partial| ("#", partial));
+        format!("{file}{hash}{partial}\0{}{}", self.0, letter_of(escape))
+    }
+
+    /// The same internal name in this mode.
+    pub(crate) fn in_mode(name: &str, escape: &AutoEscape) -> String {
+        let mut name = name.to_owned();
+        name.pop();
+        name.push(letter_of(escape));
+        name
+    }
+
+    /// A text with all its internal names in this mode.
+    pub(crate) fn all_in_mode(&self, text: &str, escape: &AutoEscape) -> String {
+        let own = format!("{}{}", self.0, letter_of(escape));
+        MODES.iter().fold(text.to_owned(), |text, (letter, _)| text.replace(&format!("{}{letter}", self.0), &own))
     }
 
     /// The partial behind an internal name, and how it is escaped; `None` for any other name.

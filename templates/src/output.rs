@@ -28,12 +28,16 @@ impl Bounded {
 
 impl io::Write for Bounded {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.write_all(buffer).map(|()| buffer.len())
+    }
+
+    fn write_all(&mut self, buffer: &[u8]) -> io::Result<()> {
         if buffer.len() > self.limit - self.bytes.len() {
             self.full = true;
-            return Err(io::Error::other("the output is larger than its limit"));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.bytes.extend_from_slice(buffer);
-        Ok(buffer.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -40,10 +40,10 @@ pub(crate) struct Partial {
 }
 
 impl Page {
-    pub(crate) fn new(file: &str, source: Arc<str>, key: &Key) -> Self {
-        let lines = Lines::of(&source);
+    pub(crate) fn new(file: &str, source: &Arc<str>, key: &Key, autoescapes: bool) -> Self {
+        let lines = Lines::of(source);
         let mut page = Self {
-            source: Arc::clone(&source),
+            source: Arc::clone(source),
             lines,
             main: String::new(),
             partials: BTreeMap::new(),
@@ -54,8 +54,8 @@ impl Page {
             page.problems = vec![whole_file(file, format!("the file has more than {MOST_LINES} lines: split it"))];
             return page;
         }
-        match Split::of(file, &source) {
-            Ok(split) => page.write(file, &split, key),
+        match Split::of(file, source) {
+            Ok(split) => page.write(&Writer { file, key, split: &split, autoescapes }),
             Err(faults) => page.problems = faults.into_iter().map(|fault| page.problem(file, fault)).collect(),
         }
         page
@@ -73,8 +73,8 @@ impl Page {
         }
     }
 
-    fn write(&mut self, file: &str, split: &Split<'_>, key: &Key) {
-        let writer = Writer { file, key, split };
+    fn write(&mut self, writer: &Writer<'_, '_>) {
+        let split = writer.split;
         self.main = writer.main();
         for definition in &split.definitions {
             let (span, lines) = (&definition.span, &self.lines);

@@ -6,13 +6,15 @@
 
 use std::ops::Range;
 
-use crate::names::{Key, quoted};
-use crate::scan::Tag;
-use crate::split::{Definition, Role, Split};
+use minijinja::AutoEscape;
 
-/// The filter that chooses among the names of a called partial, by how is escaped where it is called.
+use crate::names::{Key, escape_of, quoted};
+use crate::scan::Tag;
+use crate::split::{Around, Definition, Role, Split};
+
+/// The filter that makes of a called partial's name the one for how is escaped where it is called.
 pub(crate) const CHOOSE: &str = "__partial";
-/// The filter that lets no partial pass as a parent.
+/// The filter that lets no partial pass as a parent, and has the parent's own calls escape as its child does.
 pub(crate) const PARENT: &str = "__parent";
 
 /// Writes the texts of one file.
@@ -20,12 +22,14 @@ pub(crate) struct Writer<'a, 's> {
     pub(crate) file: &'a str,
     pub(crate) key: &'a Key,
     pub(crate) split: &'a Split<'s>,
+    /// Whether some file of the set may have a block inside an `autoescape`.
+    pub(crate) autoescapes: bool,
 }
 
 impl Writer<'_, '_> {
     /// The file, with each definition gone or in place, and each call an include.
     pub(crate) fn main(&self) -> String {
-        self.range(0..self.split.source.len())
+        self.range(0..self.split.source.len(), &escape_of(self.file))
     }
 
     /// A partial for those who load it by its name: with imports and macros of the file.
@@ -39,26 +43,27 @@ impl Writer<'_, '_> {
     }
 
     fn partial(&self, definition: &Definition<'_>, live: &[Range<usize>]) -> String {
+        let escape = escape_of(&format!("{}#{}", self.file, definition.name));
         let (open, close) = definition.marks;
         let (mut text, mut at) = (String::new(), 0);
         for range in live {
             // One may stand inside another, as an import in a macro does.
             if range.start >= at {
                 self.blank(&mut text, at..range.start, "");
-                text.push_str(&self.range(range.clone()));
+                text.push_str(&self.range(range.clone(), &escape));
                 at = range.end;
             }
         }
         self.blank(&mut text, at..definition.body.start, open);
-        text.push_str(&self.range(definition.body.clone()));
+        text.push_str(&self.range(definition.body.clone(), &escape));
         if !close.is_empty() {
             text.push_str(&format!("{{#{close} #}}"));
         }
         text
     }
 
-    /// What minijinja sees of this range.
-    fn range(&self, range: Range<usize>) -> String {
+    /// What minijinja sees of this range, in a text that is escaped in this way.
+    fn range(&self, range: Range<usize>, escape: &AutoEscape) -> String {
         let source = self.split.source;
         let (mut text, mut at) = (String::with_capacity(range.len() + 16), range.start);
         let tags = &self.split.tags;
@@ -82,7 +87,10 @@ impl Writer<'_, '_> {
                     at = definition.span.end;
                 }
                 Role::Opens(_) | Role::Closes(_) => self.comment(&mut text, tag.left, tag.span.clone(), tag.right),
-                Role::Calls => self.include(&mut text, tag),
+                Role::Calls(around) => {
+                    let known = around == Around::Nothing || (around == Around::Block && !self.autoescapes);
+                    self.include(&mut text, tag, escape, known);
+                }
                 Role::Extends => self.extends(&mut text, tag),
                 Role::Verbatim => {
                     let raw = if tag.keyword == "verbatim" { "raw" } else { "endraw" };
@@ -110,12 +118,14 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn include(&self, text: &mut String, tag: &Tag<'_>) {
-        let name = &self.split.source[tag.args.clone()];
-        let [html, none, json] = self.key.calls(self.file, name).map(|name| quoted(&name));
+    fn include(&self, text: &mut String, tag: &Tag<'_>, escape: &AutoEscape, known: bool) {
+        let partial = &self.split.source[tag.args.clone()];
+        let name = quoted(&self.key.internal(self.file, Some(partial), escape));
+        // To ask at run time costs a third more than the include itself.
+        let choose = if known { String::new() } else { format!("|{CHOOSE}") };
         let ends = self.line_ends(tag.span.clone());
         let (left, right) = (tag.left, tag.right);
-        text.push_str(&format!("{{%{left} include ({html},{none},{json})|{CHOOSE}{ends} {right}%}}"));
+        text.push_str(&format!("{{%{left} include {name}{choose}{ends} {right}%}}"));
     }
 
     fn extends(&self, text: &mut String, tag: &Tag<'_>) {

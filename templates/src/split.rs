@@ -26,11 +26,21 @@ pub(crate) enum Role {
     /// Closes the definition of this index.
     Closes(usize),
     /// Calls the partial that its arguments name.
-    Calls,
+    Calls(Around),
     /// Names the parent of the file.
     Extends,
     /// Opens or closes a `verbatim`.
     Verbatim,
+}
+
+/// What stands around a call that can change how is escaped there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Around {
+    /// Nothing: as in the whole text.
+    Nothing,
+    /// A block, which a parent may have put into an `autoescape`.
+    Block,
+    Autoescape,
 }
 
 /// One `{% partialdef %}`.
@@ -86,7 +96,7 @@ impl<'s> Split<'s> {
 
     /// The names that are called within this range, with where.
     pub(crate) fn calls(&self, within: &Range<usize>) -> impl Iterator<Item = (usize, &'s str)> {
-        let tags = self.tags.iter().zip(&self.roles).filter(|(_, role)| **role == Role::Calls);
+        let tags = self.tags.iter().zip(&self.roles).filter(|(_, role)| matches!(role, Role::Calls(_)));
         tags.filter(|(tag, _)| within.start <= tag.span.start && tag.span.end <= within.end)
             .map(|(tag, _)| (tag.span.start, &self.source[tag.args.clone()]))
     }
@@ -200,7 +210,14 @@ impl<'f, 's> Walk<'f, 's> {
         match tag.keyword {
             "partialdef" => return self.open_definition(tag, args).map(Role::Opens),
             "endpartialdef" => return self.close_definition(tag, args).map(Role::Closes),
-            "partial" => return self.call(tag, args).map(|()| Role::Calls),
+            "partial" => {
+                let around = match () {
+                    () if self.inside(&["autoescape"]) => Around::Autoescape,
+                    () if self.inside(&["block"]) => Around::Block,
+                    () => Around::Nothing,
+                };
+                return self.call(tag, args).map(|()| Role::Calls(around));
+            }
             "verbatim" | "endverbatim" => return Ok(Role::Verbatim),
             "extends" => {
                 self.refer("extends", tag, args);
@@ -411,12 +428,13 @@ impl<'f, 's> Walk<'f, 's> {
         let Some(quote) = args.chars().next().filter(|first| matches!(first, '"' | '\'')) else { return };
         let Some((name, rest)) = args[1..].split_once(quote) else { return };
         let rest: Vec<&str> = rest.split_ascii_whitespace().collect();
-        let plain = match (keyword, &rest[..]) {
-            ("include" | "extends", []) | ("include", ["with" | "without", "context"]) => true,
-            ("import", ["as", ..]) | ("from", ["import", ..]) => true,
-            _ => false,
+        let alone = match keyword {
+            "include" => matches!(rest[..], [] | ["with" | "without", "context"]),
+            "extends" => rest.is_empty(),
+            "import" => rest.first() == Some(&"as"),
+            _ => rest.first() == Some(&"import"),
         };
-        if plain && !name.contains('\\') {
+        if alone && !name.contains('\\') {
             self.references.push(Reference { at: tag.span.start, name: name.to_owned(), keyword });
         }
     }

@@ -147,13 +147,13 @@ proptest! {
 
     #[test]
     fn no_text_makes_the_splitter_panic(source in "\\PC*|(\\{[%{#]|[%}#]\\}|partialdef a|end|'|\\n|\u{1F418}|.){0,40}") {
-        let page = Page::new("page.html", source.into(), &Key::new());
+        let page = Page::new("page.html", &source.into(), &Key::new(), false);
         prop_assert!(page.problems.iter().all(|problem| problem.place.line.is_some()));
     }
 
     #[test]
     fn no_nest_of_tags_makes_the_splitter_panic(source in prop_oneof![sources(), closed()]) {
-        let page = Page::new("page.html", source.clone().into(), &Key::new());
+        let page = Page::new("page.html", &source.clone().into(), &Key::new(), false);
         for problem in &page.problems {
             prop_assert!(problem.place.line.unwrap() <= source.matches('\n').count() + 1);
         }
@@ -162,7 +162,7 @@ proptest! {
     #[test]
     fn every_text_has_the_lines_of_its_file(source in closed()) {
         let Ok(split) = Split::of("page.html", &source) else { return Ok(()) };
-        let page = Page::new("page.html", source.as_str().into(), &Key::new());
+        let page = Page::new("page.html", &source.as_str().into(), &Key::new(), false);
         prop_assert_eq!(page.main.matches('\n').count(), source.matches('\n').count());
         let lines = Lines::of(&source);
         for definition in &split.definitions {

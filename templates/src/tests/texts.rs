@@ -3,7 +3,7 @@ use crate::page::Page;
 
 fn page_of(source: &str) -> (Page, Key) {
     let key = Key::new();
-    let page = Page::new("page.html", source.into(), &key);
+    let page = Page::new("page.html", &source.into(), &key, false);
     assert!(page.problems.is_empty(), "{:?}", page.problems);
     (page, key)
 }
@@ -35,7 +35,8 @@ fn only_what_a_partial_needs_is_live_before_it() {
 #[test]
 fn names_of_files_are_quoted_for_the_include() {
     let key = Key::new();
-    let page = Page::new("we\"ird\\\n.html", "{% partialdef x %}{% endpartialdef %}{% partial x %}".into(), &key);
-    assert!(page.main.contains(r#"("we\"ird\\\u000a.html#x\u0000"#), "{}", page.main);
+    let page =
+        Page::new("we\"ird\\\n.html", &"{% partialdef x %}{% endpartialdef %}{% partial x %}".into(), &key, false);
+    assert!(page.main.contains(r#"include "we\"ird\\\u000a.html#x\u0000"#), "{}", page.main);
     assert_eq!(page.main.matches('\n').count(), 0);
 }

@@ -142,3 +142,20 @@ fn so_do_those_that_a_called_partial_needs() {
     assert_eq!(row(text, nothing()), "[2]");
     assert_eq!(page(text, nothing()), "");
 }
+
+#[test]
+fn a_block_that_a_parent_does_not_escape_hands_that_to_its_calls() {
+    let files = [
+        (
+            "base.html",
+            "{% autoescape false %}{% block b %}{% endblock %}{% endautoescape %}{% block c %}{% endblock %}",
+        ),
+        (
+            "child.html",
+            "{% extends 'base.html' %}{% partialdef p %}{{ v }}{% partial q %}{% endpartialdef %}\
+             {% partialdef q %}{{ v }}{% endpartialdef %}\
+             {% block b %}{% partial p %}{% endblock %}{% block c %}{% partial p %}{% endblock %}",
+        ),
+    ];
+    assert_eq!(render(&files, "child.html", json!({"v": "<"})), "<<&lt;&lt;");
+}

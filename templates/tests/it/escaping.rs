@@ -49,3 +49,31 @@ fn mail_has_plain_and_html_partials_in_one_file() {
     assert_eq!(render("html"), "A &amp; B A &amp; B");
     assert_eq!(render("who"), "A &amp; B");
 }
+
+#[test]
+fn a_child_with_another_ending_escapes_in_its_own_way_through_its_parents() {
+    // Neither parent has a block, an autoescape or anything else that would make one ask at run time.
+    let text = "{{ v }}{% partialdef row %}{{ v }}{% endpartialdef %}{% partial row %}{% partialdef i inline %}{{ v }}{% endpartialdef %}";
+    let files = [
+        ("base.txt", text),
+        ("base.html", text),
+        ("middle.txt", "{% extends 'base.html' %}"),
+        ("one.html", "{% extends 'base.txt' %}"),
+        ("two.html", "{% extends 'middle.txt' %}"),
+        ("three.txt", "{% extends 'middle.txt' %}"),
+    ];
+    let templates = templates(&files);
+    let render = |name: &str| templates.render(name, context! { v => "<" }).unwrap();
+    assert_eq!([render("base.html"), render("one.html"), render("two.html")], ["&lt;&lt;&lt;"; 3]);
+    assert_eq!([render("base.txt"), render("middle.txt"), render("three.txt")], ["<<<"; 3]);
+}
+
+#[test]
+fn a_parent_that_is_missing_or_broken_is_told_by_its_name() {
+    let files = [("one.txt", "{% extends parent %}"), ("ring.html", "{% extends 'ring.html' ~ '' %}")];
+    let templates = templates(&files);
+    let told = |parent: &str| templates.render("one.txt", context! { parent }).unwrap_err().to_string();
+    assert_eq!(told("gone.html"), "one.txt:1: template not found: template \"gone.html\" does not exist");
+    assert!(told("ring.html").contains("cycle in template inheritance"), "{}", told("ring.html"));
+    assert!(!told("ring.html").contains('\0'));
+}

@@ -115,6 +115,9 @@ fn every_problem_of_a_folder_is_told_at_once() {
         ),
         ("a.html", "{% partial gone %}\n{% partial away %}"),
         ("b.html", "{% if x %}"),
+        ("x/1.html", "\n{% extends 'x/2.html' %}"),
+        ("x/2.html", "{% extends 'x/1.html' %}"),
+        ("x/3.html", "{% extends 'x/1.html' %}"),
         ("c.html", "{% extends 'god.html' %}\n{% from 'good.html#rwo' import m %}\n{% include 'a.html#any' %}"),
     ]);
     fs::write(folder.path().join("d.html"), [b'a', 0xff]).unwrap();
@@ -127,13 +130,15 @@ fn every_problem_of_a_folder_is_told_at_once() {
         "c.html:2: 'from' of \"good.html#rwo\": good.html has no partial \"rwo\"; did you mean \"row\"?",
         "d.html: the file is not UTF-8 text from byte 1 on: keep other files outside of this folder",
         "e#f.html: a file with # in its name cannot be loaded, since page.html#row is a partial",
+        "x/1.html:2: 'extends' of \"x/2.html\": x/1.html would be above itself",
+        "x/2.html:1: 'extends' of \"x/1.html\": x/2.html would be above itself",
     ];
     let checked = watched(&folder).check().unwrap_err();
     let built = Templates::builder().dir(folder.path()).reload(false).build().unwrap_err();
     for error in [checked, built] {
         let problems: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
         assert_eq!(problems, expected);
-        assert!(error.to_string().starts_with("7 problems in templates\n  a.html:1: "), "{error}");
+        assert!(error.to_string().starts_with("9 problems in templates\n  a.html:1: "), "{error}");
     }
 }
 
