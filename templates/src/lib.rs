@@ -46,6 +46,7 @@ mod split;
 mod templates;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use minijinja;
 pub use minijinja::context;
