@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks everything, as people and CI do. Needs a Rust toolchain; installs nothing else in this version.
+# Checks everything, as people and CI do. Needs a Rust toolchain and Python; what the tests need beside these is
+# installed once, where that can be done unasked, and named where it cannot (ci/tools.sh, ci/python.sh).
 #
 #   ./ci.sh         format, lints, all tests, every combination of features, documentation
 #   ./ci.sh full    the same with the long versions of the tests: more cases, more jobs, more kills
@@ -8,7 +9,7 @@ cd "$(dirname "$0")"
 
 mode="${1:-quick}"
 case "$mode" in
-quick) ;;
+quick) export CALLBOARD_TEST=all ;;
 full) export CALLBOARD_TEST=full PROPTEST_CASES=5000 ;;
 *)
     echo "usage: ./ci.sh [full]" >&2
@@ -28,14 +29,19 @@ cargo fmt --all --check
 step "lints"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
 
+step "what the tests need"
+ci/tools.sh
+ci/python.sh
+
 step "tests"
 cargo test --locked --workspace --all-features
 
 step "features: none, each"
-cargo check --locked -p callboard --no-default-features
-cargo check --locked -p callboard --no-default-features --features http
-cargo check --locked -p callboard --no-default-features --features cli
+for features in "" sqlite postgres http cli; do
+    cargo check --locked -p callboard --no-default-features --features "$features"
+done
 cargo check --locked -p callboard-tasks
+cargo check --locked -p callboard-templates
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
