@@ -28,6 +28,8 @@ struct State {
     /// Beats: they go first, or a busy store would let leases end.
     first: VecDeque<Box<dyn Work>>,
     rest: VecDeque<Box<dyn Work>>,
+    /// Of all in `rest`.
+    weight: usize,
     inspections: VecDeque<Inspection>,
     asleep: bool,
     closed: bool,
@@ -51,9 +53,10 @@ impl Inbox {
             return;
         }
         if first {
-            state.first.push_back(work)
+            state.first.push_back(work);
         } else {
-            state.rest.push_back(work)
+            state.weight += work.weight();
+            state.rest.push_back(work);
         }
         self.wake_up(state);
     }
@@ -109,10 +112,9 @@ impl Inbox {
         }
     }
 
-    /// How many operations wait.
-    pub(super) fn len(&self) -> usize {
-        let state = self.state.lock();
-        state.first.len() + state.rest.len()
+    /// How many jobs the operations are about that wait, roughly.
+    pub(super) fn weight(&self) -> usize {
+        self.state.lock().weight
     }
 
     /// Takes out what goes into the next transaction.
@@ -126,6 +128,7 @@ impl Inbox {
             weight += work.weight();
             batch.push(work);
         }
+        state.weight = if state.rest.is_empty() { 0 } else { state.weight.saturating_sub(weight) };
         batch
     }
 
@@ -144,6 +147,7 @@ impl Inbox {
         // Whoever comes later gets the same time.
         state.blocked = Some(Instant::now());
         let state = &mut *state;
+        state.weight = 0;
         Ok(state.first.drain(..).chain(state.rest.drain(..)).collect())
     }
 }

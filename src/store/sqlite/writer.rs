@@ -200,18 +200,22 @@ impl Writer<'_> {
         }
     }
 
-    /// Lets those come back that were just answered, before the next flush: where cores are scarce, they wait for the
-    /// very core. With nobody to run it costs nothing, and a batch of few is not worth it.
+    /// Lets half of those come back that were just answered, before the next flush: where cores are scarce, they wait
+    /// for the very core. The other half comes while this one is written, so nobody waits for nothing. With nobody to
+    /// run it costs nothing, and a batch of few is not worth it.
     fn gather(&self) {
         const FEW: usize = 8;
-        const LOOKS: usize = 16;
+        const LOOKS: usize = 32;
         if self.gathered < FEW {
             return;
         }
-        let mut waiting = self.setting.inbox.len();
+        let mut waiting = self.setting.inbox.weight();
         for _ in 0..LOOKS {
+            if waiting >= self.gathered / 2 {
+                return;
+            }
             std::thread::yield_now();
-            let now = self.setting.inbox.len();
+            let now = self.setting.inbox.weight();
             if now == waiting {
                 return;
             }

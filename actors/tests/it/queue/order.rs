@@ -62,17 +62,32 @@ async fn a_call_is_not_handed_off_past_those_that_wait() {
 #[tokio::test]
 async fn a_call_is_not_handed_off_while_a_claim_looks_for_those_that_wait() {
     let (probe, store) = (Arc::default(), SlowStore::new(Clock::system()));
-    let backend = Backend::store(Arc::clone(&store) as _).workers(1);
+    let backend = Backend::store(Arc::clone(&store) as _).workers(1).concurrency(1);
     let board = start(tasks![say], &probe, backend, Clock::system()).await;
     end(board.enqueue(say::with("before")).await.unwrap()).await;
     store.claim.gate.close();
     let claims = store.claim.asked();
-    let mut results = board.enqueue_all(vec![call("a", 0), call("b", 0)]).await.unwrap();
+    // There is room for one, and for the one that has just ended, so these are not handed off either.
+    let calls = ["a", "b", "b2"].map(|line| call(line, 0));
+    let mut results = board.enqueue_all(calls.into()).await.unwrap();
     until("a claim is under way", || store.claim.asked() > claims).await;
     results.push(board.enqueue_any(call("c", 0)).await.unwrap());
     store.claim.gate.open();
     within(5, join_all(results.into_iter().map(end))).await;
-    assert_eq!(probe.lines(), ["before", "a", "b", "c"]);
+    assert_eq!(probe.lines(), ["before", "a", "b", "b2", "c"]);
+}
+
+#[tokio::test]
+async fn a_batch_is_handed_off_if_all_of_it_can_start() {
+    let (probe, store) = (Arc::default(), SlowStore::new(Clock::system()));
+    let backend = Backend::store(Arc::clone(&store) as _).workers(1).concurrency(2);
+    let board = start(tasks![say], &probe, backend, Clock::system()).await;
+    end(board.enqueue(say::with("before")).await.unwrap()).await;
+    // Nobody is given anything by a claim from now on.
+    store.claim.gate.close();
+    let results = board.enqueue_all(vec![call("a", 0), call("b", 0)]).await.unwrap();
+    within(5, join_all(results.into_iter().map(end))).await;
+    assert_eq!(probe.lines(), ["before", "a", "b"]);
 }
 
 #[tokio::test]
