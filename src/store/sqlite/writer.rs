@@ -149,7 +149,7 @@ struct Writer<'w> {
     /// Another connection has changed it, and the ear has not been told.
     foreign: bool,
     looked: Instant,
-    /// Jobs written since the log was last saved into the file, roughly.
+    /// Pages of the log that have not been saved into the file, roughly.
     unsaved: usize,
 }
 
@@ -202,7 +202,8 @@ impl Writer<'_> {
             return Vec::new();
         }
         let weight: usize = batch.iter().map(|work| work.weight()).sum();
-        self.unsaved += weight.max(1);
+        // A few pages for each commit, and then so many jobs on a page.
+        self.unsaved += 6 + weight / 16;
         let committed = self.commit(&mut batch);
         let mut ended = Vec::new();
         match committed {
@@ -232,6 +233,10 @@ impl Writer<'_> {
     }
 
     fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Vec<JobId>, Fault> {
+        if !self.connection.is_autocommit() {
+            // What could not be rolled back then may be by now.
+            self.connection.execute_batch("ROLLBACK")?;
+        }
         self.hot.begin.execute([])?;
         if self.version() {
             // What is remembered of jobs that run may have changed.
