@@ -1,6 +1,6 @@
 //! Measures the SQLite store alone, without the runtime: `synchronous = FULL`, a file in the folder for temporary files.
 //!
-//! Run: cargo bench --bench sqlite_store [-- JOBS [ROUNDS [FOLDER]]]
+//! Run: cargo bench --bench sqlite_store [-- JOBS [ROUNDS [FOLDER [MEASURE]]]]
 //!
 //! Prints one line of JSON a measure: jobs per second of 64 producers whose jobs are handed off and finished, of bulk
 //! enqueues (1,000 a unit), of a drain (claims and outcomes of 512 and 1,024), of bulk enqueues beside a drain; then the
@@ -32,15 +32,26 @@ fn main() {
     let file = folder.join(format!("callboard-bench-{}.db", std::process::id()));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime starts").block_on(async {
+        let wanted = |measure: &str| arguments.get(3).is_none_or(|only| only == measure);
         for _ in 0..rounds {
-            producers(&file, jobs).await;
-            bulk(&file, jobs).await;
-            for limit in [512, 1_024] {
-                drain(&file, jobs, limit).await;
+            if wanted("producers") {
+                producers(&file, jobs).await;
             }
-            bulk_and_drain(&file, jobs).await;
+            if wanted("bulk") {
+                bulk(&file, jobs).await;
+            }
+            if wanted("drain") {
+                for limit in [512, 1_024] {
+                    drain(&file, jobs, limit).await;
+                }
+            }
+            if wanted("both") {
+                bulk_and_drain(&file, jobs).await;
+            }
         }
-        latency(&file, 2_000).await;
+        if wanted("latency") {
+            latency(&file, 2_000).await;
+        }
     });
     remove(&file);
 }

@@ -6,7 +6,7 @@ use callboard_tasks::{JobSpec, Placed, StoreError, Unit, WorkerId};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::fault::{Fault, Trouble};
-use super::hot::{INSERT_EXPIRING, INSERT_JOB, INSERT_LATER, INSERT_READY};
+use super::hot::{INSERT_EXPIRING, INSERT_JOB, INSERT_LATER, INSERT_READY, ROWS};
 use super::txn::Txn;
 use crate::store::record::{micros, rare};
 
@@ -55,6 +55,11 @@ impl NewJob {
 
 /// Keeps units; one whose id is taken harms no other.
 pub(super) fn enqueue(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<Vec<Result<Placed, StoreError>>, Trouble> {
+    if units.iter().map(NewUnit::len).sum::<usize>() >= ROWS
+        && let Some(placed) = put_many(txn, units)?
+    {
+        return Ok(placed.into_iter().map(Ok).collect());
+    }
     let mut answers = Vec::with_capacity(units.len());
     for unit in units {
         answers.push(match put_unit(txn, unit) {
@@ -65,11 +70,92 @@ pub(super) fn enqueue(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<Vec<Re
     Ok(answers)
 }
 
+/// Keeps the jobs of all units, many by one statement; `None`, and nothing is kept, if one of their ids is taken.
+fn put_many(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<Option<Vec<Placed>>, Trouble> {
+    let jobs: Vec<&NewJob> = units.iter().flat_map(|unit| &unit.jobs).collect();
+    let mut kept = 0;
+    while kept < jobs.len() {
+        let rows = if jobs.len() - kept >= ROWS { ROWS } else { 1 };
+        match insert_jobs(txn, &jobs[kept..kept + rows]) {
+            Err(error) if is_taken_id(&error) => {
+                // Those before the refused one are written.
+                kept += usize::try_from(txn.connection.changes()).unwrap_or(0);
+                let mut delete = txn.connection.prepare_cached("DELETE FROM callboard_jobs WHERE id = ?1")?;
+                for job in &jobs[..kept] {
+                    delete.execute([job.spec.id.as_uuid().as_bytes()])?;
+                }
+                return Ok(None);
+            }
+            inserted => inserted?,
+        }
+        kept += rows;
+    }
+    let mut placed = Vec::with_capacity(units.len());
+    let mut ready = Vec::with_capacity(ROWS);
+    for unit in units {
+        let worker = worker_of(txn, unit)?;
+        for job in &unit.jobs {
+            if worker.is_none() && !job.waits() {
+                note_expiry(txn, job)?;
+                ready.push(job);
+                if ready.len() == ROWS {
+                    insert_readies(txn, &ready)?;
+                    ready.clear();
+                }
+            } else {
+                place(txn, job, worker)?;
+            }
+        }
+        placed.push(Placed { claimed: worker.is_some() });
+    }
+    for job in ready {
+        place(txn, job, None)?;
+    }
+    Ok(Some(placed))
+}
+
+/// Writes one row, or [`ROWS`], by one statement.
+fn insert_jobs(txn: &mut Txn<'_, '_>, jobs: &[&NewJob]) -> rusqlite::Result<()> {
+    let insert = if jobs.len() == ROWS { &mut txn.hot.insert_jobs } else { &mut txn.hot.insert_job };
+    for (row, job) in jobs.iter().enumerate() {
+        let (at, spec) = (row * 10, &*job.spec);
+        insert.raw_bind_parameter(at + 1, &spec.id.as_uuid().as_bytes()[..])?;
+        insert.raw_bind_parameter(at + 2, &*spec.task)?;
+        insert.raw_bind_parameter(at + 3, &*spec.queue)?;
+        insert.raw_bind_parameter(at + 4, spec.priority)?;
+        insert.raw_bind_parameter(at + 5, micros(spec.enqueued_at))?;
+        insert.raw_bind_parameter(at + 6, spec.run_after.map(micros))?;
+        insert.raw_bind_parameter(at + 7, spec.expires_at.map(micros))?;
+        insert.raw_bind_parameter(at + 8, spec.args.as_str())?;
+        insert.raw_bind_parameter(at + 9, spec.metadata.as_ref().map(callboard_tasks::Json::as_str))?;
+        insert.raw_bind_parameter(at + 10, job.rare.as_deref())?;
+    }
+    insert.raw_execute().map(drop)
+}
+
+fn insert_readies(txn: &mut Txn<'_, '_>, jobs: &[&NewJob]) -> rusqlite::Result<()> {
+    let insert = &mut txn.hot.insert_readies;
+    for (row, job) in jobs.iter().enumerate() {
+        let (at, spec) = (row * 5, &*job.spec);
+        insert.raw_bind_parameter(at + 1, &*spec.queue)?;
+        insert.raw_bind_parameter(at + 2, job.rank())?;
+        insert.raw_bind_parameter(at + 3, job.at)?;
+        insert.raw_bind_parameter(at + 4, &spec.id.as_uuid().as_bytes()[..])?;
+        insert.raw_bind_parameter(at + 5, &*spec.task)?;
+    }
+    insert.raw_execute().map(drop)
+}
+
+/// Who has the jobs of a unit from the start, if that can be.
+fn worker_of(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Option<WorkerId>, Trouble> {
+    match unit.worker {
+        Some(worker) if unit.jobs.iter().all(|job| job.at <= txn.now_micros) && txn.knows(worker)? => Ok(Some(worker)),
+        _ => Ok(None),
+    }
+}
+
 fn put_unit(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Placed, Trouble> {
-    let worker = match unit.worker {
-        Some(worker) if unit.jobs.iter().all(|job| job.at <= txn.now_micros) && txn.knows(worker)? => Some(worker),
-        _ => None,
-    };
+    let worker = worker_of(txn, unit)?;
     for (n, job) in unit.jobs.iter().enumerate() {
         let put = put_job(txn, job, worker);
         if matches!(put, Err(Trouble::Refused(_))) {
@@ -83,25 +169,17 @@ fn put_unit(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Placed, Trouble> {
 }
 
 fn put_job(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> Result<(), Trouble> {
-    let (spec, id) = (&*job.spec, job.spec.id.as_uuid());
-    let id = id.as_bytes();
-    let (queue, task): (&str, &str) = (&spec.queue, &spec.task);
-    let inserted = txn.hot.insert_job.execute(params![
-        id,
-        task,
-        queue,
-        spec.priority,
-        micros(spec.enqueued_at),
-        spec.run_after.map(micros),
-        spec.expires_at.map(micros),
-        spec.args.as_str(),
-        spec.metadata.as_ref().map(callboard_tasks::Json::as_str),
-        job.rare
-    ]);
-    match inserted {
-        Err(error) if is_taken_id(&error) => return Err(Trouble::Refused(StoreError::DuplicateId(spec.id))),
+    match insert_jobs(txn, &[job]) {
+        Err(error) if is_taken_id(&error) => return Err(Trouble::Refused(StoreError::DuplicateId(job.spec.id))),
         inserted => inserted?,
-    };
+    }
+    place(txn, job, worker)
+}
+
+/// Puts a job whose row is written to where it begins.
+fn place(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> Result<(), Trouble> {
+    let (spec, id) = (&*job.spec, job.spec.id.as_uuid());
+    let (id, queue, task): (_, &str, &str) = (id.as_bytes(), &spec.queue, &spec.task);
     if let Some(worker) = worker {
         txn.note_claim(spec.id, worker, queue, 2)?;
     } else if job.waits() {
@@ -110,10 +188,14 @@ fn put_job(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> Res
     } else {
         txn.hot.insert_ready.execute(params![queue, job.rank(), job.at, id, task])?;
     }
-    if let Some(at) = spec.expires_at {
-        txn.connection.prepare_cached(INSERT_EXPIRING)?.execute(params![micros(at), id])?;
+    note_expiry(txn, job)
+}
+
+fn note_expiry(txn: &mut Txn<'_, '_>, job: &NewJob) -> Result<(), Trouble> {
+    match job.spec.expires_at {
+        Some(at) => txn.note_expiry(micros(at), job.spec.id),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Undoes [`put_job`]: cheaper than a savepoint around each unit, because it is hardly ever needed.

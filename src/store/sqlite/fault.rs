@@ -141,11 +141,11 @@ pub(super) fn open_error(place: &Path, error: rusqlite::Error) -> OpenError {
 }
 
 /// The same error for each of so many units.
-pub(super) fn repeated<T>(error: StoreError, count: usize) -> Vec<Result<T, StoreError>> {
+pub(super) fn repeated<T>(error: &StoreError, count: usize) -> Vec<Result<T, StoreError>> {
     let copy = |error: &StoreError| match error {
         StoreError::Busy(text) => StoreError::Busy(text.clone()),
         StoreError::Unavailable(source) => StoreError::Unavailable(source.to_string().into()),
         other => StoreError::Unavailable(other.to_string().into()),
     };
-    (0..count).map(|_| Err(copy(&error))).collect()
+    (0..count).map(|_| Err(copy(error))).collect()
 }

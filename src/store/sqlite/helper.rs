@@ -17,10 +17,11 @@ use rusqlite::{Connection, OpenFlags};
 use super::inbox::Inbox;
 use super::writer::busy_text;
 
-/// The log is saved after about so many jobs were written: each job is in about three rows in its life.
-pub(super) const SAVE_AFTER: usize = 20_000;
-/// A log of more pages than this (64 MiB) is begun anew as soon as possible.
-const LONG: i64 = 16_384;
+/// The log is saved whenever it has grown by about so many pages.
+pub(super) const SAVE_AFTER: usize = 2_000;
+/// A log of more pages than this (16 MiB) is begun anew as soon as possible. A short one is soon written over, not
+/// appended to, and then a flush need not write the length of the file too: measured 0.16 ms against 0.29 ms.
+const LONG: i64 = 4_096;
 
 #[derive(Debug, Default)]
 pub(super) struct Helper {

@@ -12,13 +12,43 @@ pub(super) struct Hot<'c> {
     pub(super) commit: Statement<'c>,
     pub(super) version: Statement<'c>,
     pub(super) insert_job: Statement<'c>,
+    /// [`ROWS`] at once: a third cheaper a row than one by one.
+    pub(super) insert_jobs: Statement<'c>,
     pub(super) insert_ready: Statement<'c>,
+    pub(super) insert_readies: Statement<'c>,
     pub(super) delete_ready: Statement<'c>,
     pub(super) line: Statement<'c>,
     pub(super) line_behind: Statement<'c>,
     pub(super) delete_ready_range: Statement<'c>,
     pub(super) insert_done: Statement<'c>,
+    pub(super) insert_dones: Statement<'c>,
 }
+
+/// So many rows are inserted by one statement where there are many.
+pub(super) const ROWS: usize = 16;
+
+/// An insert of so many rows, of which the last one has numbered parameters from 1 on.
+fn many(insert: &str, parameters: usize) -> String {
+    let (head, row) = insert.split_once("VALUES").unwrap_or((insert, ""));
+    // FAIL keeps the rows before one that is refused: so SQLite need not be able to undo the statement, for which it
+    // would copy each page before it changes it.
+    let mut sql = format!("{}VALUES", head.replace("INSERT INTO", "INSERT OR FAIL INTO"));
+    for n in 0..ROWS {
+        sql.push_str(if n == 0 { " " } else { ", " });
+        let mut rest = row;
+        while let Some((before, after)) = rest.split_once('?') {
+            let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+            let number: usize = after[..digits].parse().unwrap_or(0);
+            sql.push_str(&format!("{before}?{}", number + n * parameters));
+            rest = &after[digits..];
+        }
+        sql.push_str(rest);
+    }
+    sql
+}
+
+pub(super) const INSERT_DONE: &str = "INSERT INTO callboard_done
+    (id, phase, at, started_at, worker, version, kept, value) VALUES (?1, 7, ?2, ?3, ?4, ?5, 0, ?6)";
 
 pub(super) const INSERT_JOB: &str = "INSERT INTO callboard_jobs
     (id, task, queue, priority, enqueued_at, run_after, expires_at, args, metadata, rare)
@@ -55,7 +85,9 @@ impl<'c> Hot<'c> {
             commit: connection.prepare("COMMIT")?,
             version: connection.prepare("PRAGMA data_version")?,
             insert_job: connection.prepare(INSERT_JOB)?,
+            insert_jobs: connection.prepare(&many(INSERT_JOB, 10))?,
             insert_ready: connection.prepare(INSERT_READY)?,
+            insert_readies: connection.prepare(&many(INSERT_READY, 5))?,
             delete_ready: connection
                 .prepare("DELETE FROM callboard_ready WHERE queue = ?1 AND rank = ?2 AND at = ?3 AND id = ?4")?,
             line: connection.prepare(LINE)?,
@@ -64,10 +96,8 @@ impl<'c> Hot<'c> {
                 "DELETE FROM callboard_ready
                  WHERE queue = ?1 AND (rank, at, id) >= (?2, ?3, ?4) AND (rank, at, id) <= (?5, ?6, ?7)",
             )?,
-            insert_done: connection.prepare(
-                "INSERT INTO callboard_done (id, phase, at, started_at, worker, version, kept, value)
-                 VALUES (?1, 7, ?2, ?3, ?4, ?5, 0, ?6)",
-            )?,
+            insert_done: connection.prepare(INSERT_DONE)?,
+            insert_dones: connection.prepare(&many(INSERT_DONE, 6))?,
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Jobs in one SQLite file: the default, without a server.
 //!
-//! What was answered is on the disk (`synchronous = FULL`). One thread writes ([`writer`]), and whatever waits for it
-//! goes into one transaction; a few others read ([`readers`]); another saves the log ([`helper`]). Several processes may
-//! share the file: whoever writes holds the lock file beside it ([`lock`]), and each hears of what others wrote
-//! ([`listener`]). All tables have names that begin with `callboard_`, so the file may be the application's own, and
+//! What was answered is on the disk (`synchronous = FULL`). One thread writes (`writer.rs`), and whatever waits for it
+//! goes into one transaction; a few others read (`readers.rs`); another saves the log (`helper.rs`). Several processes may
+//! share the file: whoever writes holds the lock file beside it (`lock.rs`), and each hears of what others wrote
+//! (`listener.rs`). All tables have names that begin with `callboard_`, so the file may be the application's own, and
 //! [`enqueue_in`] puts jobs into it in a transaction of the application's.
 //!
 //! A job is in two tables: its row in `callboard_jobs`, written once, and a narrow row in the table of where it is in its
@@ -235,7 +235,7 @@ impl SqliteStore {
         let foreign = self.read(move |connection| read::foreign_tasks(connection, now)).await?;
         if !foreign.is_empty() {
             let tasks: Arc<[String]> = foreign.into();
-            while self.write(Arc::clone(&tasks), 1, |txn, tasks| park_tasks(txn, tasks)).await? {}
+            while self.write(Arc::clone(&tasks), 1, park_tasks).await? {}
         }
         Ok(())
     }
@@ -264,7 +264,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             match placed.await {
                 Ok(placed) => placed,
-                Err(error) => fault::repeated(error, count),
+                Err(error) => fault::repeated(&error, count),
             }
         })
     }

@@ -123,12 +123,12 @@ CREATE INDEX callboard_failures ON callboard_done (phase, id) WHERE phase > 7;
 -- The order in which jobs ended, for their retention: each row has the ids (16 bytes each) of many that ended in one
 -- commit, which costs a tenth of an index. An id that has ended again since, or is gone, is passed over.
 CREATE TABLE callboard_ends (
-    seq INTEGER PRIMARY KEY,
     failed INTEGER NOT NULL,
     at INTEGER NOT NULL,
-    ids BLOB NOT NULL
-) STRICT;
-CREATE INDEX callboard_ends_in_order ON callboard_ends (failed, at);
+    seq INTEGER NOT NULL,
+    ids BLOB NOT NULL,
+    PRIMARY KEY (failed, at, seq)
+) STRICT, WITHOUT ROWID;
 
 -- How many finished jobs there are, so that nobody has to count history.
 CREATE TABLE callboard_counts (

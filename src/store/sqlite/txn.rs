@@ -105,7 +105,10 @@ impl<'t, 'c> Txn<'t, 'c> {
             for ids in ids.chunks(IDS) {
                 let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_uuid().as_bytes()).collect();
                 self.connection
-                    .prepare_cached("INSERT INTO callboard_ends (failed, at, ids) VALUES (?1, ?2, ?3)")?
+                    .prepare_cached(
+                        "INSERT INTO callboard_ends (failed, at, seq, ids) VALUES (?1, ?2, (
+                             SELECT ifnull(max(seq), 0) + 1 FROM callboard_ends WHERE failed = ?1 AND at = ?2), ?3)",
+                    )?
                     .execute(params![failed == 1, self.now_micros, bytes])?;
             }
         }

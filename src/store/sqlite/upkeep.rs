@@ -248,11 +248,15 @@ impl Txn<'_, '_> {
                     pruned += usize::from(self.prune_one(id, at, failed)?);
                 }
                 if looked_at == ids.len() {
-                    self.connection.prepare_cached("DELETE FROM callboard_ends WHERE seq = ?1")?.execute([seq])?;
+                    self.connection
+                        .prepare_cached("DELETE FROM callboard_ends WHERE failed = ?1 AND at = ?2 AND seq = ?3")?
+                        .execute(params![failed, at, seq])?;
                 } else {
                     self.connection
-                        .prepare_cached("UPDATE callboard_ends SET ids = ?2 WHERE seq = ?1")?
-                        .execute(params![seq, &ids[looked_at..]])?;
+                        .prepare_cached(
+                            "UPDATE callboard_ends SET ids = ?4 WHERE failed = ?1 AND at = ?2 AND seq = ?3",
+                        )?
+                        .execute(params![failed, at, seq, &ids[looked_at..]])?;
                 }
             }
         }

@@ -150,7 +150,7 @@ struct Writer<'w> {
     /// Another connection has changed it, and the ear has not been told.
     foreign: bool,
     looked: Instant,
-    /// Jobs written since the log was last saved into the file, roughly.
+    /// Pages of the log that have not been saved into the file, roughly.
     unsaved: usize,
     /// How many jobs the last batch was about, roughly.
     gathered: usize,
@@ -230,7 +230,8 @@ impl Writer<'_> {
         }
         let weight: usize = batch.iter().map(|work| work.weight()).sum();
         self.gathered = weight;
-        self.unsaved += weight.max(1);
+        // A few pages for each commit, and then so many jobs on a page.
+        self.unsaved += 6 + weight / 16;
         let committed = self.commit(&mut batch);
         let mut ended = Vec::new();
         match committed {
@@ -260,6 +261,10 @@ impl Writer<'_> {
     }
 
     fn commit(&mut self, batch: &mut [Box<dyn Work>]) -> Result<Vec<JobId>, Fault> {
+        if !self.connection.is_autocommit() {
+            // What could not be rolled back then may be by now.
+            self.connection.execute_batch("ROLLBACK")?;
+        }
         self.hot.begin.execute([])?;
         if self.version() {
             // What is remembered of jobs that run may have changed.

@@ -125,6 +125,67 @@ fn one_bad_unit_fails_alone() {
     }
 }
 
+/// Many jobs are written by one statement; the one whose id is taken still refuses its own unit only.
+#[test]
+fn a_taken_id_among_many_refuses_its_unit_only() {
+    let (_folder, store) = with_store();
+    let worker = register(&store);
+    let taken = put(&store, spec());
+    for hand_off in [false, true] {
+        let mut units: Vec<Unit> = (0..5)
+            .map(|_| Unit {
+                jobs: (0..21).map(|_| Arc::new(spec())).collect(),
+                claim: hand_off.then_some(callboard::store::Claim { worker }),
+            })
+            .collect();
+        units[2].jobs[13] = Arc::new(callboard::store::JobSpec { id: taken, ..spec() });
+        let ids: Vec<JobId> = units.iter().flat_map(|unit| &unit.jobs).map(|spec| spec.id).collect();
+        let placed = block_on(store.enqueue(units));
+        for (n, placed) in placed.iter().enumerate() {
+            match placed {
+                Err(StoreError::DuplicateId(id)) => assert!(n == 2 && *id == taken, "{n}"),
+                placed => assert!(n != 2 && placed.as_ref().is_ok_and(|it| it.claimed == hand_off), "{n}: {placed:?}"),
+            }
+        }
+        for (n, found) in block_on(store.get(ids)).unwrap().iter().enumerate() {
+            let kept = n / 21 != 2 || n == 2 * 21 + 13;
+            assert_eq!(matches!(found, Lookup::Found(_)), kept, "{n}: {found:?}");
+        }
+    }
+}
+
+/// Many outcomes are written by one statement; one that comes twice, or too late, harms no other.
+#[test]
+fn a_stale_outcome_among_many_is_stale_alone() {
+    let folder = Folder::new();
+    let file = folder.path().join("jobs.db");
+    let [store, other] = [(); 2].map(|()| SqliteStore::open(SqliteOptions::new(&file)).unwrap());
+    let worker = register(&store);
+    let unit = Unit { jobs: (0..40).map(|_| Arc::new(spec())).collect(), claim: None };
+    block_on(store.enqueue(vec![unit]));
+    let jobs = claim(&store, worker, 40);
+    let outcome = |n: usize| Outcome {
+        id: jobs[n].id(),
+        run: 1,
+        started_at: None,
+        ending: Ending::Succeeded(Json::from_stored(n.to_string())),
+    };
+    // One has ended through another handle; one is changed there; one comes twice.
+    assert!(block_on(other.finish(vec![outcome(7)])).unwrap()[0].is_accepted());
+    block_on(other.change(jobs[20].id(), callboard::Change::Cancel)).unwrap();
+    let mut outcomes: Vec<_> = (0..40).map(outcome).collect();
+    outcomes.insert(31, outcome(30));
+    let fates = block_on(store.finish(outcomes)).unwrap();
+    for (n, fate) in fates.iter().enumerate() {
+        assert_eq!(fate.is_accepted(), n != 7 && n != 31, "{n}: {fate:?}");
+    }
+    let found = block_on(store.get(jobs.iter().map(|job| job.id()).collect())).unwrap();
+    for (n, found) in found.iter().enumerate() {
+        let Lookup::Found(job) = found else { panic!("{n}: {found:?}") };
+        assert_eq!(job.state.return_value, Some(Json::from_stored(n.to_string())), "{n}");
+    }
+}
+
 /// An outcome that cannot be written harms no other, and its job still runs.
 #[test]
 fn one_bad_outcome_fails_alone() {
