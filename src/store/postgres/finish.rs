@@ -182,6 +182,7 @@ impl Lane {
         let runs: Vec<i64> = part.iter().map(|n| signed(entries[*n].outcome.run)).collect();
         let core = Arc::clone(&self.link.core);
         let client = self.link.client().await?;
+        let client = client.as_ref();
         let written = core
             .within(client, async || {
                 let none: Option<Uuid> = None;
