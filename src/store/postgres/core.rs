@@ -1,7 +1,6 @@
 //! What all parts of a store share: where the database is, the statements, the reading pool, and the one way to run a
 //! statement: bounded in time, and under the clock that the store was opened with.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
