@@ -87,6 +87,7 @@ async fn claim(link: &mut Link, ask: Ask, batch: i64) -> Result<Claimed, Fault> 
                     last_queue: last.try_get(15)?,
                 };
                 core.tell_of_ends(last.try_get(16)?);
+                core.moved(claimed.jobs.len());
                 return Ok(claimed);
             }
             Err(fault) => trial.next(fault).await?,

@@ -1,8 +1,7 @@
 //! What all parts of a store share: where the database is, the statements, the reading pool, and the one way to run a
 //! statement: bounded in time, and under the clock that the store was opened with.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use callboard_tasks::{Clock, Ear, Heard, JobId, Timestamp};
@@ -41,6 +40,10 @@ pub(super) struct Core {
     pub(super) notices: Notices,
     ear: Mutex<Option<Ear>>,
     others: AtomicU8,
+    /// How many rows of the hot tables were moved since these were last swept.
+    pub(super) moved: AtomicUsize,
+    /// Rung when that is a lot.
+    pub(super) sweep: Notify,
 }
 
 /// What is to be told to other processes.
@@ -86,6 +89,8 @@ impl Core {
             notices: Notices::default(),
             ear: Mutex::new(None),
             others: AtomicU8::new(UNKNOWN),
+            moved: AtomicUsize::new(0),
+            sweep: Notify::new(),
         })
     }
 
@@ -133,6 +138,13 @@ impl Core {
                 in_time(client.batch_execute("ROLLBACK")).await?;
                 Err(fault)
             }
+        }
+    }
+
+    /// So many jobs have left dead rows behind.
+    pub(super) fn moved(&self, jobs: usize) {
+        if self.moved.fetch_add(jobs, Ordering::Relaxed) + jobs >= super::upkeep::MANY {
+            self.sweep.notify_one();
         }
     }
 
@@ -279,13 +291,5 @@ impl Trial {
             }
             fault => Err(fault),
         }
-    }
-}
-
-/// Keeps the pool small while nobody reads.
-pub(super) async fn shrink(core: Arc<Core>) {
-    loop {
-        tokio::time::sleep(IDLE / 2).await;
-        core.pool.retain(|_, metrics| metrics.last_used() < IDLE);
     }
 }

@@ -1,10 +1,11 @@
 //! The lane of new jobs: whatever has come while a statement was under way goes into the next one.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use callboard_tasks::{JobId, Lookup, Placed, StoreError, Timestamp, Unit, WorkerId};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -28,9 +29,15 @@ pub(super) struct Enqueue {
     pub(super) reply: oneshot::Sender<Vec<Answer>>,
 }
 
-pub(super) async fn lane(mut link: Link, mut calls: UnboundedReceiver<Enqueue>) {
+/// What comes in, for the lanes that share it.
+pub(super) type Calls = Rc<Mutex<UnboundedReceiver<Enqueue>>>;
+
+/// Takes all that waits, writes it, and again. Two lanes share a connection: the next statement is on its way while the
+/// one before it is under way, so that the server need not wait for us.
+pub(super) async fn lane(mut link: Link, calls: Calls) {
     loop {
-        let Ok(call) = timeout(IDLE, calls.recv()).await else {
+        let mut waiting = calls.lock().await;
+        let Ok(call) = timeout(IDLE, waiting.recv()).await else {
             link.close();
             continue;
         };
@@ -39,11 +46,12 @@ pub(super) async fn lane(mut link: Link, mut calls: UnboundedReceiver<Enqueue>) 
         let mut batch = vec![call];
         room.take(&batch[0]);
         while room.is_left()
-            && let Ok(call) = calls.try_recv()
+            && let Ok(call) = waiting.try_recv()
         {
             room.take(&call);
             batch.push(call);
         }
+        drop(waiting);
         keep(&mut link, batch).await;
     }
 }
@@ -85,6 +93,7 @@ async fn keep(link: &mut Link, batch: Vec<Enqueue>) {
     if told {
         link.core.tell_of_work();
     }
+    link.core.moved(units.iter().map(|unit| unit.jobs.len()).sum());
     let mut answers = answers.into_iter().map(|answer| answer.unwrap_or(Ok(Placed { claimed: false })));
     for call in batch {
         let count = call.units.len();

@@ -158,7 +158,7 @@ impl Lane {
         let ids: Vec<Uuid> = outcomes().map(|outcome| outcome.id.as_uuid()).collect();
         let runs: Vec<i64> = outcomes().map(|outcome| signed(outcome.run)).collect();
         let starts: Vec<_> = outcomes().map(|outcome| outcome.started_at).collect();
-        let values: Vec<_> = outcomes().map(|outcome| value(outcome)).collect();
+        let values: Vec<_> = outcomes().map(value).collect();
         let core = Arc::clone(&self.link.core);
         let rows = self.link.call(&core.sql.succeed, &[&ids, &runs, &starts, &values]).await?;
         let (last, rows) = rows.split_last().ok_or_else(|| Fault::Failed("outcomes were not answered".into()))?;
@@ -182,6 +182,7 @@ impl Lane {
         let runs: Vec<i64> = part.iter().map(|n| signed(entries[*n].outcome.run)).collect();
         let core = Arc::clone(&self.link.core);
         let client = self.link.client().await?;
+        let client = client.as_ref();
         let written = core
             .within(client, async || {
                 let none: Option<Uuid> = None;

@@ -1,5 +1,7 @@
 //! One connection of our own: opened when needed, opened again when it was lost, closed when nobody needs it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use tokio_postgres::Row;
 pub(super) struct Link {
     pub(super) core: Arc<Core>,
     target: Target,
-    client: Option<ClientWrapper>,
+    client: Rc<RefCell<Option<Rc<ClientWrapper>>>>,
     /// Whether it hears what other processes say.
     pub(super) listens: bool,
     was_open: bool,
@@ -33,29 +35,38 @@ impl Link {
 
     pub(super) fn to(core: &Arc<Core>, target: Target) -> Self {
         let (core, lost) = (Arc::clone(core), Arc::default());
-        Self { core, target, client: None, listens: false, was_open: false, lost }
+        Self { core, target, client: Rc::default(), listens: false, was_open: false, lost }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.client.as_ref().is_some_and(|client| !client.is_closed())
+        self.client.borrow().as_ref().is_some_and(|client| !client.is_closed())
     }
 
     pub(super) fn close(&mut self) {
-        self.client = None;
+        self.client.take();
+    }
+
+    /// The same connection once more, for statements that are transactions of their own: one is sent while the one
+    /// before it is under way.
+    pub(super) fn share(&self) -> Self {
+        let mut other = Self::to(&self.core, self.target.clone());
+        other.client = Rc::clone(&self.client);
+        other
     }
 
     /// The connection, open.
-    pub(super) async fn client(&mut self) -> Result<&ClientWrapper, Fault> {
-        if !self.is_open() {
-            self.client = None;
-            let client = connect(&self.core, &self.target, &self.lost).await?;
-            if self.listens {
-                self.listen(&client).await?;
-            }
-            self.was_open = true;
-            self.client = Some(client);
+    pub(super) async fn client(&mut self) -> Result<Rc<ClientWrapper>, Fault> {
+        let open = self.client.borrow().as_ref().filter(|client| !client.is_closed()).map(Rc::clone);
+        if let Some(client) = open {
+            return Ok(client);
         }
-        self.client.as_ref().ok_or_else(|| Fault::Lost("the connection is closed".into()))
+        let client = Rc::new(connect(&self.core, &self.target, &self.lost).await?);
+        if self.listens {
+            self.listen(&client).await?;
+        }
+        self.was_open = true;
+        self.client.replace(Some(Rc::clone(&client)));
+        Ok(client)
     }
 
     async fn listen(&self, client: &ClientWrapper) -> Result<(), Fault> {
@@ -74,9 +85,9 @@ impl Link {
         }
         let open = self.is_open();
         self.listens = true;
-        self.client().await?;
-        if open && let Some(client) = &self.client {
-            self.listen(client).await?;
+        let client = self.client().await?;
+        if open {
+            self.listen(&client).await?;
         }
         Ok(())
     }
@@ -85,7 +96,7 @@ impl Link {
     pub(super) async fn call(&mut self, sql: &Sql, params: Params<'_>) -> Result<Vec<Row>, Fault> {
         let core = Arc::clone(&self.core);
         let answer = match self.client().await {
-            Ok(client) => core.alone(client, sql, params).await,
+            Ok(client) => core.alone(&client, sql, params).await,
             Err(fault) => Err(fault),
         };
         self.drop_if_lost(answer)

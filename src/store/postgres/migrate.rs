@@ -58,7 +58,12 @@ fn unreachable(target: &Target, error: tokio_postgres::Error) -> OpenError {
 /// Which steps the database has taken; none if there is no ledger.
 async fn applied(client: &Client, target: &Target, schema: &str) -> Result<Vec<Applied>, OpenError> {
     let failed = |error| unreachable(target, error);
-    let there = client.simple_query(&format!("SELECT to_regclass('{schema}.migration') IS NOT NULL")).await;
+    // Asked of the catalogue's own tables: what this connection has cached of names may be older than the lock.
+    let there = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = '{schema}' AND c.relname = 'migration')"
+    );
+    let there = client.simple_query(&there).await;
     let there = there.map_err(failed)?;
     let there = there.iter().any(|m| matches!(m, tokio_postgres::SimpleQueryMessage::Row(r) if r.get(0) == Some("t")));
     if !there {

@@ -2,13 +2,12 @@
 //!
 //! A store has a thread of its own, `callboard-postgres`, on which all its connections live; methods hand it what is to
 //! be done and wait. Four lanes keep what must not wait for each other apart, each with a connection that is opened when
-//! needed: new jobs ([`enqueue`](self::enqueue)), claims, outcomes, and the [`home`] connection with the beat and the
-//! notices. Everything else goes over a small pool. What waits while a statement is under way goes into the next one.
+//! needed: new jobs, claims, outcomes, and the home connection with the beat and the notices. Everything else goes over a small pool. What waits while a statement is under way goes into the next one.
 //!
 //! In the database a job is a row that is written once and one narrow row beside it, in `waiting`, `running` or `done`.
 //! The functions in `schema/*.sql` move it on the way that nearly every job takes; all other ways are the steps of
 //! [`Job`](crate::store::Job), taken here under the lock of its row. What a row does not hold follows from what it
-//! holds by the same steps: see [`row`].
+//! holds by the same steps: see `row.rs`.
 
 mod change;
 mod claim;
@@ -29,6 +28,7 @@ mod row;
 mod sql;
 mod thread;
 mod tls;
+mod upkeep;
 mod within;
 
 use std::fmt;

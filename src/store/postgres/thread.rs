@@ -1,23 +1,24 @@
 //! The store's thread, and the doors through which it is handed what is to be done.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use callboard_tasks::{Ask, Beat, Claimed, Fate, Outcome, Placed, Pulse, StoreError, Unit};
 use futures::future::{BoxFuture, FutureExt, LocalBoxFuture, Shared};
-use parking_lot::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::{JoinSet, LocalSet};
 
 use super::claim::Asked;
-use super::core::{Core, shrink};
+use super::core::Core;
 use super::enqueue::Enqueue;
 use super::finish::Finish;
 use super::home::Call;
 use super::link::{Link, connect};
 use super::options::PostgresOptions;
+use super::upkeep::upkeep;
 use super::{claim, enqueue, finish, home, migrate as steps};
 
 use callboard_actors::SchemaStep;
@@ -107,7 +108,7 @@ fn channels() -> (Doors, Lanes) {
 /// The running thread.
 pub(super) struct Thread {
     core: Arc<Core>,
-    doors: Mutex<Option<Doors>>,
+    doors: parking_lot::Mutex<Option<Doors>>,
     ended: Shared<BoxFuture<'static, ()>>,
 }
 
@@ -130,7 +131,7 @@ impl Thread {
         let unreachable = |_| unstarted(&core, "its thread has ended".into());
         is_open.await.map_err(unreachable)??;
         let ended = async move { drop(has_ended.await) }.boxed().shared();
-        Ok(Self { core, doors: Mutex::new(Some(doors)), ended })
+        Ok(Self { core, doors: parking_lot::Mutex::new(Some(doors)), ended })
     }
 
     pub(super) fn core(&self) -> &Core {
@@ -193,9 +194,14 @@ async fn first_connection(core: &Arc<Core>) -> Result<deadpool_postgres::ClientW
 
 async fn serve(core: Arc<Core>, lanes: Lanes) {
     let Lanes { enqueues, claims, outcomes, home, mut rest, back } = lanes;
-    let shrinking = tokio::task::spawn_local(shrink(Arc::clone(&core)));
+    let shrinking = tokio::task::spawn_local(upkeep(Arc::clone(&core)));
     let mut tasks = JoinSet::new();
-    tasks.spawn_local(enqueue::lane(Link::new(&core), enqueues));
+    let enqueues: enqueue::Calls = Rc::new(Mutex::new(enqueues));
+    let link = Link::new(&core);
+    if !core.clock.is_manual() {
+        tasks.spawn_local(enqueue::lane(link.share(), Rc::clone(&enqueues)));
+    }
+    tasks.spawn_local(enqueue::lane(link, enqueues));
     tasks.spawn_local(claim::lane(Link::new(&core), claims, back));
     tasks.spawn_local(finish::lane(Link::new(&core), outcomes));
     tasks.spawn_local(home::lane(Arc::clone(&core), home));

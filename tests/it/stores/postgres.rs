@@ -1,7 +1,13 @@
 //! The PostgreSQL store, against a real server.
 
+mod cost;
+mod crowd;
 mod handles;
+mod pooler;
 mod server;
+mod trouble;
+mod within;
+mod world;
 
 use std::sync::Arc;
 
@@ -25,9 +31,18 @@ async fn open(setup: Setup) -> Arc<dyn Store> {
     Arc::new(Handles::open(options(&setup, server()), 1).await)
 }
 
+/// Through a pooler that gives each transaction another connection; the schema is dropped past it.
+async fn open_pooled(setup: Setup) -> Arc<dyn Store> {
+    let mut options = options(&setup, pooler::pooler());
+    options.pooler = true;
+    options.listen_url = Some(server().to_owned());
+    Arc::new(Handles::open(options, 1).await)
+}
+
 async fn open_two(setup: Setup) -> Arc<dyn Store> {
     Arc::new(Handles::open(options(&setup, server()), 2).await)
 }
 
 callboard_tasks::store_conformance!(direct, open);
 callboard_tasks::store_conformance!(two_handles, open_two);
+callboard_tasks::store_conformance!(pgbouncer, open_pooled);

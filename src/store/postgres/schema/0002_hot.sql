@@ -1,5 +1,7 @@
 -- What every job goes through: enqueue, claim, success. Planner settings stand with the functions, so that they hold
--- behind a pooler too; without them a table that grows from empty can turn an index scan into a scan of everything.
+-- behind a pooler too; without them a table that grows from empty can turn an index scan into a scan of everything. For
+-- the same reason joins have their shape prescribed: `= ANY(ids)` beside a hash join, or `LATERAL .. OFFSET 0`, which is
+-- a look-up for each row.
 
 -- The slot of the tally that this connection writes.
 CREATE FUNCTION {schema}.slot() RETURNS smallint LANGUAGE sql STABLE AS $$ SELECT (pg_backend_pid() % 16)::smallint $$;
@@ -242,7 +244,7 @@ BEGIN
     )
     SELECT j.id, j.enqueued_at, j.run_after, j.expires_at, j.priority, j.task, j.queue, j.args, j.metadata, j.rare,
            g.run + 1, g.version + 1, g.state, moment, NULL::timestamptz, NULL::text, NULL::uuid[]
-    FROM gone g JOIN {schema}.job j ON j.id = g.id;
+    FROM gone g CROSS JOIN LATERAL (SELECT * FROM {schema}.job o WHERE o.id = g.id OFFSET 0) j;
   END IF;
 
   IF cardinality(picked) < _limit THEN
@@ -267,7 +269,7 @@ BEGIN
   RETURN QUERY
   SELECT j.id, j.enqueued_at, j.run_after, j.expires_at, j.priority, j.task, j.queue, j.args, j.metadata, j.rare,
          r.run, r.version, r.state, r.claimed_at, NULL::timestamptz, NULL::text, NULL::uuid[]
-  FROM {schema}.running r JOIN {schema}.job j ON j.id = r.id
+  FROM {schema}.running r CROSS JOIN LATERAL (SELECT * FROM {schema}.job o WHERE o.id = r.id OFFSET 0) j
   WHERE r.worker = _worker AND r.batch = _batch AND r.stage = 0;
 END $$;
 
@@ -275,7 +277,8 @@ END $$;
 -- their versions since. The row without a number names those that are watched.
 CREATE FUNCTION {schema}.succeed(_ids uuid[], _runs bigint[], _starts timestamptz[], _values text[])
 RETURNS TABLE (n integer, version bigint, ended uuid[]) LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_nestloop = off
+SET enable_mergejoin = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE moment timestamptz := {schema}.now();
 BEGIN
@@ -283,7 +286,7 @@ BEGIN
   WITH gone AS (
     DELETE FROM {schema}.running r
     USING unnest(_ids, _runs, _starts, _values) WITH ORDINALITY AS g(id, run, started_at, value, n)
-    WHERE r.id = g.id AND r.run = g.run
+    WHERE r.id = g.id AND r.run = g.run AND r.id = ANY(_ids)
     RETURNING g.n, g.started_at, g.value, r.*
   ), kept AS (
     INSERT INTO {schema}.done

@@ -9,9 +9,9 @@ SELECT j.id, j.enqueued_at, j.run_after, j.expires_at, j.priority, j.task, j.que
   coalesce(r.worker, d.worker) AS worker, coalesce(r.claimed_at, d.claimed_at) AS claimed_at,
   d.started_at, d.finished_at, d.value, r.asked
 FROM {schema}.job j
-LEFT JOIN {schema}.waiting w ON w.id = j.id
-LEFT JOIN {schema}.running r ON r.id = j.id
-LEFT JOIN {schema}.done d ON d.id = j.id;
+LEFT JOIN LATERAL (SELECT * FROM {schema}.waiting o WHERE o.id = j.id OFFSET 0) w ON true
+LEFT JOIN LATERAL (SELECT * FROM {schema}.running o WHERE o.id = j.id OFFSET 0) r ON true
+LEFT JOIN LATERAL (SELECT * FROM {schema}.done o WHERE o.id = j.id OFFSET 0) d ON true;
 
 CREATE FUNCTION {schema}.find(_ids uuid[]) RETURNS SETOF {schema}.look LANGUAGE sql STABLE
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -38,13 +38,13 @@ END $$;
 -- The jobs of these runs that are present, or all that a worker has, locked.
 CREATE FUNCTION {schema}.hold_runs(_ids uuid[], _runs bigint[], _worker uuid) RETURNS SETOF {schema}.look
 LANGUAGE plpgsql
-SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+SET enable_bitmapscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE held uuid[];
 BEGIN
   IF _worker IS NULL THEN
     SELECT array_agg(h.id) INTO held FROM (
       SELECT r.id FROM unnest(_ids, _runs) AS g(id, run) JOIN {schema}.running r ON r.id = g.id AND r.run = g.run
-      ORDER BY r.id FOR UPDATE OF r) h;
+      WHERE r.id = ANY(_ids) ORDER BY r.id FOR UPDATE OF r) h;
   ELSE
     SELECT array_agg(h.id) INTO held FROM (
       SELECT r.id FROM {schema}.running r WHERE r.worker = _worker ORDER BY r.id FOR UPDATE) h;
@@ -59,7 +59,7 @@ CREATE FUNCTION {schema}.put(
   _states text[], _queues text[], _tasks text[], _ats timestamptz[], _expires timestamptz[], _ranks smallint[],
   _suspects boolean[], _asked boolean[], _finished timestamptz[], _values text[]
 ) RETURNS uuid[] LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE ended uuid[];
 BEGIN
@@ -69,34 +69,34 @@ BEGIN
         suspect = g.suspect, queue = g.queue, state = g.state
     FROM unnest(_ids, _from, _to, _phases, _versions, _states, _queues, _ats, _expires, _ranks, _suspects)
       AS g(id, was, becomes, phase, version, state, queue, at, expires_at, rank, suspect)
-    WHERE w.id = g.id AND g.was = 1 AND g.becomes = 1;
+    WHERE w.id = g.id AND g.was = 1 AND g.becomes = 1 AND w.id = ANY(_ids);
     DELETE FROM {schema}.waiting w USING unnest(_ids, _from, _to) AS g(id, was, becomes)
-    WHERE w.id = g.id AND g.was = 1 AND g.becomes <> 1;
+    WHERE w.id = g.id AND g.was = 1 AND g.becomes <> 1 AND w.id = ANY(_ids);
   END IF;
   IF 2 = ANY(_from) THEN
     UPDATE {schema}.running r SET version = g.version, phase = g.phase, stage = 1, asked = g.asked, state = g.state
     FROM unnest(_ids, _from, _to, _phases, _versions, _states, _asked)
       AS g(id, was, becomes, phase, version, state, asked)
-    WHERE r.id = g.id AND g.was = 2 AND g.becomes = 2;
+    WHERE r.id = g.id AND g.was = 2 AND g.becomes = 2 AND r.id = ANY(_ids);
     DELETE FROM {schema}.running r USING unnest(_ids, _from, _to) AS g(id, was, becomes)
-    WHERE r.id = g.id AND g.was = 2 AND g.becomes <> 2;
+    WHERE r.id = g.id AND g.was = 2 AND g.becomes <> 2 AND r.id = ANY(_ids);
   END IF;
   IF 3 = ANY(_from) THEN
     WITH gone AS (
       DELETE FROM {schema}.done d USING unnest(_ids, _from, _to) AS g(id, was, becomes)
-      WHERE d.id = g.id AND g.was = 3 AND g.becomes <> 3
+      WHERE d.id = g.id AND g.was = 3 AND g.becomes <> 3 AND d.id = ANY(_ids)
       RETURNING d.id, d.phase, d.finished_at, g.becomes
     ), remembered AS (
       INSERT INTO {schema}.pruned (id) SELECT g.id FROM gone g WHERE g.becomes = 0 ON CONFLICT DO NOTHING
     )
     INSERT INTO {schema}.tally AS t (queue, task, phase, hour, slot, jobs)
     SELECT j.queue, j.task, g.phase, date_trunc('hour', g.finished_at, 'UTC'), {schema}.slot(), -count(*)
-    FROM gone g JOIN {schema}.job j ON j.id = g.id
+    FROM gone g JOIN {schema}.job j ON j.id = g.id AND j.id = ANY(_ids)
     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
     ON CONFLICT (queue, task, phase, hour, slot) DO UPDATE SET jobs = t.jobs + excluded.jobs;
   END IF;
   IF 0 = ANY(_to) THEN
-    DELETE FROM {schema}.job j USING unnest(_ids, _to) AS g(id, becomes) WHERE j.id = g.id AND g.becomes = 0;
+    DELETE FROM {schema}.job j USING unnest(_ids, _to) AS g(id, becomes) WHERE j.id = g.id AND g.becomes = 0 AND j.id = ANY(_ids);
   END IF;
   IF 1 = ANY(_to) THEN
     INSERT INTO {schema}.waiting (id, at, expires_at, version, run, phase, rank, suspect, queue, task, state)
@@ -195,7 +195,7 @@ END $$;
 -- Removes finished jobs that were kept for as long as they should be, at most so many. How many.
 CREATE FUNCTION {schema}.prune(_limit integer, _keep_successful bigint, _keep_failed bigint) RETURNS bigint
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_nestloop = off SET enable_mergejoin = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
   moment timestamptz := {schema}.now();
@@ -214,7 +214,7 @@ BEGIN
   WITH gone AS (
     DELETE FROM {schema}.done d WHERE d.id = ANY(old) RETURNING d.id, d.phase, d.finished_at
   ), jobs AS (
-    DELETE FROM {schema}.job j USING gone g WHERE j.id = g.id RETURNING j.id, j.queue, j.task, g.phase, g.finished_at
+    DELETE FROM {schema}.job j USING gone g WHERE j.id = g.id AND j.id = ANY(old) RETURNING j.id, j.queue, j.task, g.phase, g.finished_at
   ), remembered AS (
     INSERT INTO {schema}.pruned (id) SELECT j.id FROM jobs j ON CONFLICT DO NOTHING
   ), counted AS (

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use callboard::store::{Ask, Control, Job, JobSpec, Json, Lookup, Outcome, Store, Unit};
 use callboard::store::Ending;
+use callboard::store::{Ask, Control, Job, JobSpec, Json, Lookup, Outcome, Store, Unit};
 use callboard_tasks::{Clock, JobId, RetryPolicy, Timestamp, WorkerId};
 use futures::executor::block_on;
 

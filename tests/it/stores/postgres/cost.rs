@@ -1,0 +1,96 @@
+//! What things cost, in pages and transactions rather than in time.
+
+use callboard::store::postgres::PostgresStore;
+use callboard::store::{Beat, Control, Store};
+use futures::executor::block_on;
+
+use super::handles::Handles;
+use super::server;
+use super::world::{LEASE, claim, open, put, register, spec, until};
+
+/// How many pages an empty claim and then a claim of one job touch. A connection's own catalogue look-ups are not in
+/// it: the claim is made twice before.
+fn pages(handles: &Handles, worker: &str) -> i64 {
+    let s = &handles.schema;
+    let text = format!(
+        "DO $$ BEGIN FOR n IN 1..7 LOOP PERFORM count(*) FROM {s}.claim('{worker}', 1, NULL, NULL, NULL, 1); END LOOP; END $$; \
+         EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT count(*) FROM {s}.claim('{worker}', 1, NULL, NULL, NULL, 1)"
+    );
+    let rows = server::run(&handles.url, &text);
+    let plan: serde_json::Value = serde_json::from_str(rows[0][0].as_deref().unwrap()).unwrap();
+    let plan = &plan[0]["Plan"];
+    plan["Shared Hit Blocks"].as_i64().unwrap() + plan["Shared Read Blocks"].as_i64().unwrap()
+}
+
+/// Jobs that nobody can run are in nobody's way.
+#[test]
+fn a_hundred_thousand_parked_jobs_do_not_slow_a_claim() {
+    let handles = open();
+    let worker = register(&handles);
+    handles.sql("ANALYZE {s}.waiting, {s}.running, {s}.job");
+    let empty = pages(&handles, &worker.to_string());
+    handles.sql(
+        "INSERT INTO {s}.job (id, enqueued_at, priority, task, queue, args) \
+         SELECT {s}.new_id(now()), now(), 0, 'nobody.knows', 'default', '{}' FROM generate_series(1, 100000); \
+         INSERT INTO {s}.waiting (id, at, phase, rank, queue, task) \
+         SELECT id, now(), 2, 0, queue, task FROM {s}.job",
+    );
+    block_on(handles.control(Control::Park)).unwrap();
+    assert_eq!(handles.number("SELECT count(*) FROM {s}.waiting WHERE phase = 3"), 100_000);
+    // The line's index holds the dead entries of what was parked until they are swept, as they soon are.
+    handles.sql("VACUUM {s}.waiting");
+    let parked = pages(&handles, &worker.to_string());
+    assert!(parked <= 2 * empty, "{parked} pages against {empty}");
+    put(&handles, &spec());
+    assert_eq!(claim(&handles, worker, 9).len(), 1);
+}
+
+/// What has ended is in nobody's way, however much it is.
+#[test]
+fn a_big_history_does_not_slow_a_claim() {
+    let handles = open();
+    let worker = register(&handles);
+    let empty = pages(&handles, &worker.to_string());
+    handles.sql(
+        "INSERT INTO {s}.job (id, enqueued_at, priority, task, queue, args) \
+         SELECT {s}.new_id(now()), now(), 0, 'world.play', 'default', '{}' FROM generate_series(1, 200000); \
+         INSERT INTO {s}.done (id, finished_at, run, version, phase, stage, value, worker, claimed_at) \
+         SELECT id, now(), 1, 3, 7, 0, 'null', id, now() FROM {s}.job",
+    );
+    let full = pages(&handles, &worker.to_string());
+    assert!(full <= 2 * empty, "{full} pages against {empty}");
+}
+
+/// How many transactions a database has seen of a store that was opened, beat so often and was closed.
+fn transactions_of(beats: usize) -> i64 {
+    let name = server::fresh(server::server()).schema;
+    server::run(server::server(), &format!("CREATE DATABASE {name}"));
+    let mut config: tokio_postgres::Config = server::server().parse().unwrap();
+    config.dbname(&name);
+    let (host, port) = match &config.get_hosts()[0] {
+        tokio_postgres::config::Host::Tcp(host) => (host.clone(), config.get_ports().first().copied().unwrap_or(5432)),
+        other => panic!("these tests need a server by TCP, not {other:?}"),
+    };
+    let mut options = server::fresh(&format!("postgres://{}@{host}:{port}/{name}", config.get_user().unwrap()));
+    options.schema = "callboard".to_owned();
+    let store = block_on(PostgresStore::open(options)).unwrap();
+    let worker = register(&store);
+    for _ in 0..beats {
+        block_on(store.beat(Beat { worker, lease: LEASE })).unwrap();
+    }
+    block_on(store.close());
+    // A connection hands its numbers in when it ends.
+    let connections = format!("SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'");
+    until("its connections have ended", || server::run(server::server(), &connections)[0][0].as_deref() == Some("0"));
+    let count = format!("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = '{name}'");
+    let count = server::run(server::server(), &count)[0][0].as_deref().unwrap().parse().unwrap();
+    server::run(server::server(), &format!("DROP DATABASE {name}"));
+    count
+}
+
+/// A process that is idle beats, and nothing else: a transaction for each, as the database counts them.
+#[test]
+fn a_beat_is_one_transaction() {
+    let (one, many) = (transactions_of(1), transactions_of(41));
+    assert_eq!(many - one, 40, "{one} with one beat, {many} with 41");
+}
