@@ -4,7 +4,7 @@ mod cost;
 mod crowd;
 mod handles;
 mod pooler;
-mod server;
+pub(super) mod server;
 mod trouble;
 mod within;
 mod world;

@@ -118,7 +118,7 @@ impl Store for Handles {
         self.one().listen(ear);
     }
 
-    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         self.one().watch(ids)
     }
 }

@@ -135,7 +135,7 @@ impl<S: Chooses> Store for Kept<S> {
         self.chosen().listen(ear);
     }
 
-    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         self.chosen().watch(ids)
     }
 
