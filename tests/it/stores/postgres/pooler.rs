@@ -1,11 +1,11 @@
 //! PgBouncer in transaction mode between the store and the server, started by the tests.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use super::server::{free_port, is_root, server};
+use super::server::{free_port, is_root, keep, server};
 
 /// The URL of the pooler.
 ///
@@ -13,11 +13,11 @@ use super::server::{free_port, is_root, server};
 ///
 /// If it is not installed or does not start; the message says what to do.
 pub fn pooler() -> &'static str {
-    static POOLER: LazyLock<(String, Child)> = LazyLock::new(start);
-    &POOLER.0
+    static URL: LazyLock<String> = LazyLock::new(start);
+    &URL
 }
 
-fn start() -> (String, Child) {
+fn start() -> String {
     const HELP: &str = "these tests need PgBouncer: `apt-get install pgbouncer`";
     let config: tokio_postgres::Config = server().parse().unwrap();
     let tokio_postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else { panic!("{HELP}, and a server by TCP") };
@@ -59,19 +59,6 @@ fn start() -> (String, Child) {
         );
         std::thread::yield_now();
     }
-    // The tests end without running destructors of what is static, so the pooler is told to watch for that.
-    end_with_us(child.id());
-    (url, child)
-}
-
-/// A child that waits until this process has gone, and then ends the pooler.
-fn end_with_us(pooler: u32) {
-    let script = format!("while kill -0 {} 2>/dev/null; do sleep 1; done; kill {pooler}", std::process::id());
-    Command::new("sh")
-        .args(["-c", &script])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    keep(child);
+    url
 }

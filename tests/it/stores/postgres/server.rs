@@ -3,11 +3,12 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use callboard::store::postgres::PostgresOptions;
+use parking_lot::Mutex;
 use tokio_postgres::NoTls;
 
 /// The URL of the server.
@@ -109,8 +110,7 @@ fn start() -> String {
     let mut server = command("postgres");
     server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k"]).arg(&home);
     server.stdout(Stdio::null()).stderr(Stdio::null());
-    // It ends with the process group of the tests, or when the machine does; its directory is a temporary one.
-    let _runs = server.spawn().expect(HELP);
+    keep(server.spawn().expect(HELP));
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
     let begin = Instant::now();
     while !answers(&url) {
@@ -164,4 +164,15 @@ impl Held {
     pub fn commit(mut self) {
         self.run("COMMIT");
     }
+}
+
+/// Keeps a program running as long as these tests do. What is static is never dropped, so a small script waits until this
+/// process has gone, and then ends it.
+pub fn keep(program: Child) {
+    static RUNNING: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+    let (us, it) = (std::process::id(), program.id());
+    let script = format!("while kill -0 {us} 2>/dev/null; do sleep 1; done; kill {it}");
+    let mut watcher = Command::new("sh");
+    watcher.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    RUNNING.lock().extend([program, watcher.spawn().unwrap()]);
 }
