@@ -50,6 +50,9 @@ impl From<StoreError> for Problem {
             StoreError::InvalidMove(invalid) => invalid.into(),
             StoreError::VersionMismatch { .. } => Self::new(Kind::PreconditionFailed, store.to_string()),
             StoreError::Busy(_) => Self::new(Kind::StoreBusy, "the store is busy"),
+            StoreError::Refused(reason) => {
+                Self::new(Kind::ValidationFailed, format!("the store cannot keep this call: {reason}"))
+            }
             // What the store says of itself (a path, an address) is for the log alone.
             StoreError::Unavailable(ref source) => {
                 error!(error = %store, %source, "the store failed a request");

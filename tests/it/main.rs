@@ -6,6 +6,7 @@ mod support;
 mod api;
 mod cli;
 mod crash;
+mod durable;
 mod examples;
 mod load;
 mod serve;

@@ -57,6 +57,11 @@ impl Family {
         self.keeper.with(|keeper| keeper.do_send(Due(at)));
     }
 
+    /// Has the stream of outcomes look again, if it runs: nobody needs to be woken for what it will find.
+    pub(crate) fn outcomes_go_on(&self) -> bool {
+        self.pumps[1].again()
+    }
+
     /// Whether the Heart's actor takes messages.
     pub(crate) fn heart_beats(&self) -> bool {
         self.heart.is_alive()

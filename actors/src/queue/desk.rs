@@ -499,7 +499,9 @@ impl Desk {
             self.handed_back.fetch_add(1, Ordering::Relaxed);
         }
         self.outbox.lock().push(outcome);
-        self.wake();
+        if !self.family.outcomes_go_on() {
+            self.wake();
+        }
     }
 
     // ---- progress --------------------------------------------------------------------------------------------

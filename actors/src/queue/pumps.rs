@@ -33,6 +33,14 @@ impl Pump {
         self.0.swap(AGAIN, Ordering::AcqRel) == STILL
     }
 
+    /// Makes it run once more, if it runs; else whoever has something for it must start it.
+    pub(super) fn again(&self) -> bool {
+        match self.0.compare_exchange(RUNNING, AGAIN, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(state) => state == AGAIN,
+        }
+    }
+
     /// Begins a round.
     pub(super) fn round(&self) {
         self.0.store(RUNNING, Ordering::Release);
