@@ -75,6 +75,8 @@ pub(crate) struct Desk {
     pub(crate) claiming: AtomicBool,
     pub(crate) pace: Mutex<Pace>,
     pub(crate) paused: RwLock<HashSet<String>>,
+    /// The one job that it runs although it was lost before: only when that has ended is it given another.
+    pub(crate) suspect: Mutex<Option<JobId>>,
     /// Whether other processes work at the same store, as of the last beat.
     pub(crate) has_peers: AtomicBool,
     /// Whether something was due in the store at the last beat.
@@ -129,6 +131,7 @@ impl Desk {
             claiming: AtomicBool::new(false),
             pace: Mutex::new(Pace::new(now)),
             paused: RwLock::default(),
+            suspect: Mutex::default(),
             has_peers: AtomicBool::new(false),
             due: AtomicBool::new(false),
             watch: Watch::default(),

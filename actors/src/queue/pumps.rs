@@ -160,8 +160,14 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         desk.note_due(at);
     }
     let (mut freed, mut told) = (false, Vec::new());
+    let suspect = *desk.suspect.lock();
     for ((id, run), fate) in runs.into_iter().zip(fates) {
         desk.forget_cancel(id, run);
+        if suspect == Some(id) {
+            // Another one may have waited for its end.
+            *desk.suspect.lock() = None;
+            freed = true;
+        }
         if let Fate::Accepted { phase, .. } = fate {
             freed |= !phase.is_finished();
             if desk.must_tell(id, phase) {
@@ -232,6 +238,9 @@ async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>
             let full = jobs.len() >= limit;
             if full {
                 desk.backlog.store(true, Ordering::Release);
+            }
+            if let Some(suspect) = jobs.iter().find(|job| job.is_suspect()) {
+                *desk.suspect.lock() = Some(suspect.id());
             }
             desk.announce_enqueued(jobs.iter().map(|job| &job.spec));
             let tell = desk.tells_starts();

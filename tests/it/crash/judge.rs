@@ -1,11 +1,12 @@
 //! What must be true of a store whose processes were killed.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use callboard::store::{Filter, Page, Store};
-use callboard::{Job, Phase, Status, Timestamp};
+use callboard::{Job, JobId, Phase, Status, Timestamp};
 
 use super::log::{Log, Writer};
 use super::place::Place;
@@ -19,6 +20,8 @@ pub struct Deaths {
     run: usize,
     acknowledgement: usize,
     commit: usize,
+    /// Runs that were counted: one may lie there for several rounds until its worker is missed.
+    seen: HashSet<(JobId, u64)>,
 }
 
 impl Deaths {
@@ -26,6 +29,9 @@ impl Deaths {
     pub fn count(&mut self, store: &dyn Store, log: &Log, began: Timestamp) {
         for job in jobs(store, &Filter { status: Some(Status::Running), ..Filter::default() }) {
             let run = (job.id(), job.state.run);
+            if !self.seen.insert(run) {
+                continue;
+            }
             if log.ended.contains(&run) {
                 self.acknowledgement += 1;
             } else if log.started.contains(&run) {
@@ -40,14 +46,14 @@ impl Deaths {
 
     /// If nothing ever died at some point, that point was not tested.
     pub fn must_have_come_everywhere(&self) {
-        let Self { claim, run, acknowledgement, commit } = self;
+        let Self { claim, run, acknowledgement, commit, .. } = self;
         assert!([claim, run, acknowledgement, commit].into_iter().all(|deaths| *deaths > 0), "died {self}");
     }
 }
 
 impl fmt::Display for Deaths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { claim, run, acknowledgement, commit } = self;
+        let Self { claim, run, acknowledgement, commit, .. } = self;
         write!(
             f,
             "between claim and start: {claim}, while running: {run}, between end and acknowledgement: \
@@ -78,7 +84,7 @@ pub fn finish_all(place: &Place, folder: &Folder) {
     const LIMIT: Duration = Duration::from_secs(120);
     let log = Arc::new(Writer::open(&Log::path(folder, usize::MAX)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let finished = runtime.block_on(tokio::time::timeout(LIMIT, async {
+    let finish = async {
         let board = victim::board(place, &log, 100).await;
         loop {
             let stats = board.stats("default").await.unwrap();
@@ -90,8 +96,8 @@ pub fn finish_all(place: &Place, folder: &Folder) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         board.shutdown().await;
-    }));
-    finished.expect("every job comes to an end");
+    };
+    runtime.block_on(async { tokio::time::timeout(LIMIT, finish).await }).expect("every job comes to an end");
 }
 
 /// Every job has ended, by an attempt that the world saw, and by the last one. How many were quarantined.

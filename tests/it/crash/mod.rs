@@ -13,7 +13,6 @@ mod victim;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use callboard::store::Store;
 use callboard::{JobId, Status};
 use futures::executor::block_on;
 
@@ -73,6 +72,3 @@ fn no_kill_loses_a_job_or_an_end_on_postgres() {
 fn read<T>(work: impl Future<Output = Result<T, callboard::store::StoreError>>) -> T {
     block_on(work).expect("the store can be read")
 }
-
-#[allow(unused_imports, reason = "the store's methods are used through it")]
-use Store as _;

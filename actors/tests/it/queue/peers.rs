@@ -111,3 +111,30 @@ async fn a_board_that_shuts_down_leaves_nothing_to_be_rescued() {
     assert_eq!((job.state.phase, job.state.losses), (Phase::Successful, 0));
     drop(second);
 }
+
+#[tokio::test]
+async fn jobs_that_were_lost_run_one_right_after_the_other() {
+    let (dies, lives): (Arc<Probe>, Arc<Probe>) = Default::default();
+    let store = SlowStore::new(Clock::system());
+    let first = board(&dies, &store).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        ids.push(first.enqueue(hold::with()).await.unwrap().id());
+    }
+    until("all run", || dies.inside() == 4).await;
+    // A lease so long that no beat of this one finds them.
+    let backend = Backend::store(Arc::clone(&store) as _).lease(Duration::from_secs(3600)).workers(1);
+    let second = start(tasks![hold], &lives, backend, Clock::system()).await;
+    lives.gate.open();
+    store.finish.gate.close();
+    drop(first);
+    let worker = store.stats().await.unwrap().workers.into_iter().min_by_key(|(_, ends)| *ends).unwrap().0;
+    until_async("its lease was taken", async || store.rescue(worker).await.unwrap() == 4).await;
+    store.finish.gate.open();
+    // The first of them is found by whatever makes the board look; all others because one has ended.
+    within(5, end(second.enqueue_all(vec![hold::with().erase(); 101]).await.unwrap().remove(0))).await;
+    for id in ids {
+        let result = within(5, end(second.get(id).await.unwrap())).await;
+        assert_eq!((result.phase(), result.job().state.losses), (Phase::Successful, 1));
+    }
+}
