@@ -43,6 +43,9 @@ done
 cargo check --locked -p callboard-tasks
 cargo check --locked -p callboard-templates
 
+step "beside other bindings of SQLite, and with the oldest of ours"
+ci/sqlite-range.sh
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --all-features
 

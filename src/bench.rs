@@ -117,7 +117,8 @@ impl Bench {
     /// [`BenchError`].
     pub(crate) async fn run(self, builder: Builder) -> Result<Figures, BenchError> {
         // A queue of its own for each run, so that the jobs of earlier ones are not counted.
-        let queue = format!("callboard-bench-{}", JobId::new(Clock::system().now()));
+        let id = JobId::new(Clock::system().now()).to_string();
+        let queue = format!("bench-{}", &id[id.len() - 8..]);
         let stage = Arc::new(Stage::default());
         let builder = builder.queue(BACKEND, queue.clone()).tasks(tasks![measure]).data_arc(Arc::clone(&stage));
         let board = builder.start().await?;

@@ -78,6 +78,11 @@ impl BackendKind {
         matches!(self, Self::Memory | Self::Sqlite | Self::Postgres)
     }
 
+    /// Whether its jobs survive the process.
+    const fn is_durable(self) -> bool {
+        matches!(self, Self::Sqlite | Self::Postgres)
+    }
+
     /// Whether this program was built with it.
     const fn is_built_in(self) -> bool {
         match self {
@@ -116,8 +121,13 @@ impl fmt::Debug for DatabaseUrl {
 /// path is absolute.
 pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<BackendSettings> {
     let written = section.has("backend");
-    let url = section.text("url", "callboard.db");
     let mut kind = section.read("backend", "sqlite", kind).map(|found| found.value);
+    let url = if kind.is_some_and(|kind| !kind.is_durable()) {
+        section.useless("url", "with a backend that keeps nothing outside the process");
+        None
+    } else {
+        section.text("url", "callboard.db")
+    };
     if !written {
         // One line is enough to say where the jobs are.
         kind =
@@ -188,11 +198,7 @@ fn place(section: &Section<'_>, kind: BackendKind, url: Option<Found<String>>, f
         }
         (BackendKind::Sqlite, Some(url)) => Some(StorePlace::File(folder.join(url.value))),
         (BackendKind::Sqlite, None) => Some(StorePlace::File(folder.join(SQLITE_FILE))),
-        (_, Some(url)) => {
-            section.note(url.problem("has no effect with a backend that keeps nothing outside the process; remove it"));
-            None
-        }
-        (_, None) => None,
+        (BackendKind::Immediate | BackendKind::Dummy | BackendKind::Memory, _) => None,
     }
 }
 

@@ -138,7 +138,7 @@ fn every_error_of_syntax_is_reported_with_its_line() {
 
 #[test]
 fn a_file_that_names_backends_must_name_the_alias_default() {
-    let fix = "there must be a backend of this alias; write [tasks.default] and below it backend = \"memory\"";
+    let fix = "there must be a backend of this alias; write [tasks.default] and below it backend = \"sqlite\"";
     let other = "[tasks.mail]\nbackend = \"memory\"\n";
     assert_eq!(problems(other), [format!("callboard.toml:1: tasks.default is missing; {fix}")]);
 }

@@ -96,7 +96,11 @@ pub(super) async fn list(core: &Core, filter: &Filter, page: Page) -> Result<Lis
         }
     };
     if let Some(before) = &before {
-        question.must(&format!("{home} < ?"), before, Type::UUID);
+        // Whichever of the two tables the planner reads along, it must begin where the last page ended.
+        question.must("j.id < ?", before, Type::UUID);
+        if home != "j.id" {
+            question.must(&format!("{home} < ?"), before, Type::UUID);
+        }
     }
     if let Some(task) = &filter.task {
         question.must("j.task = ?", task, Type::TEXT);
@@ -129,9 +133,10 @@ pub(super) async fn list(core: &Core, filter: &Filter, page: Page) -> Result<Lis
     );
     let rows = core.pooled(PATIENCE, async |client| {
         core.within(client, async || {
-            // Without statistics a planner may prefer to read all that has ever ended.
+            // Without statistics a planner may prefer to read, and to sort, all that has ever ended.
             let settings = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; \
-                            SET LOCAL enable_mergejoin = off; SET LOCAL jit = off";
+                            SET LOCAL enable_mergejoin = off; SET LOCAL enable_sort = off; \
+                            SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off";
             super::core::in_time(client.batch_execute(settings)).await?;
             let typed: Vec<_> = question.parameters.iter().copied().zip(question.types.iter().cloned()).collect();
             super::core::in_time(client.query_typed(&text, &typed)).await

@@ -1,7 +1,8 @@
 //! What things cost, in pages and transactions rather than in time.
 
 use callboard::store::postgres::PostgresStore;
-use callboard::store::{Beat, Control, Store};
+use callboard::store::{Beat, Control, Filter, Page, Store};
+use callboard::{JobId, Status};
 use futures::executor::block_on;
 
 use super::handles::Handles;
@@ -59,6 +60,34 @@ fn a_big_history_does_not_slow_a_claim() {
     );
     let full = pages(&handles, &worker.to_string());
     assert!(full <= 2 * empty, "{full} pages against {empty}");
+}
+
+/// A page from the midst of a list reads its own rows, not all that are newer.
+#[test]
+fn a_page_deep_in_a_list_costs_what_the_first_one_does() {
+    const JOBS: usize = 20_000;
+    let handles = open();
+    handles.sql(&format!(
+        "INSERT INTO {{s}}.job (id, enqueued_at, priority, task, queue, args) \
+         SELECT {{s}}.new_id(now()), now(), 0, 'world.play', 'default', '{{}}' FROM generate_series(1, {JOBS}); \
+         INSERT INTO {{s}}.done (id, finished_at, run, version, phase, stage, value, worker, claimed_at) \
+         SELECT id, now(), 1, 3, 7, 0, 'null', id, now() FROM {{s}}.job"
+    ));
+    let middle = handles.sql(&format!("SELECT id FROM {{s}}.job ORDER BY id LIMIT 1 OFFSET {}", JOBS / 2));
+    let mut before: Option<JobId> = Some(middle[0][0].as_deref().unwrap().parse().unwrap());
+    let fetched = "SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables WHERE schemaname = '{s}' \
+                   AND relname IN ('job', 'done')";
+    let already = handles.number(fetched);
+    for _ in 0..5 {
+        let filter = Filter { status: Some(Status::Successful), queue: Some("default".into()), ..Filter::default() };
+        let listing = block_on(handles.list(filter, Page { limit: 100, before })).unwrap();
+        assert_eq!(listing.jobs.len(), 100);
+        before = listing.next;
+    }
+    // The server's counters come a little later.
+    until("the rows are counted", || handles.number(fetched) - already >= 2 * 5 * 100);
+    let read = handles.number(fetched) - already;
+    assert!(read <= 5_000, "{read} rows were read for five pages of a hundred");
 }
 
 /// How many transactions a database has seen of a store that was opened, beat so often and was closed.
