@@ -6,7 +6,7 @@
 #
 #   URL      a server; default postgres://postgres@127.0.0.1/postgres
 #   SCHEMA   makes and drops SCHEMA_empty and SCHEMA_full; default callboard_history
-#   ROWS     finished jobs; default 10000000, which want some 6 GB of disk and as much write-ahead log
+#   ROWS     finished jobs; default 10000000, which take some 3.2 GB, beside write-ahead log
 #
 # In the environment: CALLBOARD the program (default target/release/callboard), ROUNDS the claims of each size (40),
 # JOBS the jobs of a bench (20000; 0 for none), KEEP=1 to leave the schemas for another run, which then fills
