@@ -8,8 +8,8 @@ fn main() {
         println!("\nall tests ran in their long versions");
     } else {
         println!(
-            "\nnot run here: the long versions of the tests (100,000 jobs over HTTP, 5,000 cases of each property), \
-             lints, features, documentation\nto run them: ./ci.sh full"
+            "\nnot run here: the long versions of the tests (100,000 jobs over HTTP, 500 kills on each store, 5,000 cases \
+             of each property), lints, features, documentation\nto run them: ./ci.sh full"
         );
     }
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python").exists() {
