@@ -264,7 +264,11 @@ async fn store_of(
     let mut pause = FIRST_PAUSE;
     loop {
         match unopened.open(hub.clock.clone()).await {
-            Ok(store) => return Ok((unopened.opener().kind(), store)),
+            Ok(store) => {
+                let kind = unopened.opener().kind();
+                info!(target: "callboard", backend = alias, kind, "store opened");
+                return Ok((kind, store));
+            }
             Err(OpenFailure { problem, in_passing: true }) if patient => {
                 let error = crate::queue::chain(problem.as_ref());
                 warn!(target: "callboard", backend = alias, error, ?pause, "the store cannot be opened yet; trying again");

@@ -4,6 +4,7 @@ mod cost;
 mod crowd;
 mod handles;
 mod pooler;
+mod private;
 pub(super) mod server;
 mod trouble;
 mod within;

@@ -30,7 +30,7 @@ fn find() -> String {
     here.into_iter().find(|url| answers(url)).unwrap_or_else(start)
 }
 
-fn answers(url: &str) -> bool {
+pub fn answers(url: &str) -> bool {
     let connect = async {
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.ok()?;
         let drive = tokio::spawn(connection);
@@ -125,7 +125,7 @@ pub fn is_root() -> bool {
 }
 
 /// Where `initdb` is: in the path, or where distributions put it.
-fn programs() -> Option<PathBuf> {
+pub fn programs() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
