@@ -556,21 +556,6 @@ impl Desk {
         heard || self.waiters.wait_for(id)
     }
 
-    /// Reads jobs that may have ended and tells those who wait for them.
-    pub(crate) async fn look_at(&self, ids: Vec<JobId>) {
-        if ids.is_empty() {
-            return;
-        }
-        // A store that does not answer now is asked again at the Keeper's next look.
-        let Ok(found) = self.store.get(ids.clone()).await else { return };
-        for (id, found) in ids.into_iter().zip(found) {
-            match found {
-                Lookup::Found(job) => self.waiters.announce(&job),
-                Lookup::Pruned | Lookup::Unknown => self.waiters.dismiss(id),
-            }
-        }
-    }
-
     /// Tells whoever wants to hear of jobs whose outcome was written.
     pub(crate) async fn tell_ends(&self, ids: Vec<JobId>) {
         if ids.is_empty() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use callboard_tasks::{Ear, Heard, JobId};
+use callboard_tasks::{Ear, Heard, JobId, Lookup};
 use parking_lot::Mutex;
 
 use super::desk::Desk;
@@ -75,6 +75,21 @@ impl Desk {
         }
         for ids in changes.chunks(LOOK_BATCH) {
             self.look_at(ids.to_vec()).await;
+        }
+    }
+
+    /// Reads jobs that may have ended and tells those who wait for them.
+    pub(crate) async fn look_at(&self, ids: Vec<JobId>) {
+        if ids.is_empty() {
+            return;
+        }
+        // A store that does not answer now is asked again at the Keeper's next look.
+        let Ok(found) = self.store.get(ids.clone()).await else { return };
+        for (id, found) in ids.into_iter().zip(found) {
+            match found {
+                Lookup::Found(job) => self.waiters.announce(&job),
+                Lookup::Pruned | Lookup::Unknown => self.waiters.dismiss(id),
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 //! for each start and end of an attempt and for each enqueue that was answered; lines survive a SIGKILL, so the log is
 //! what the world saw.
 
+mod bomb;
 mod judge;
 mod log;
 mod place;

@@ -4,11 +4,11 @@ mod cost;
 mod crowd;
 mod handles;
 mod pooler;
-mod private;
+pub(super) mod private;
 pub(super) mod server;
 mod trouble;
 mod within;
-mod world;
+pub(super) mod world;
 
 use std::sync::Arc;
 

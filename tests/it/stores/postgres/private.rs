@@ -73,6 +73,11 @@ impl Private {
         }
     }
 
+    /// How a store on it is opened.
+    pub fn options(&self) -> PostgresOptions {
+        PostgresOptions::new(self.url(""))
+    }
+
     fn url(&self, parameters: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres{parameters}", self.port)
     }
