@@ -12,6 +12,7 @@ use futures::executor::block_on;
 use parking_lot::Mutex;
 
 use super::handles::Handles;
+use super::server::Held;
 use super::world::{self, LEASE, TASK, claim, open, put, read, register, spec, success, until};
 
 /// Ends every connection to the schema's store. They are told apart by what they last did in the schema.
@@ -207,4 +208,31 @@ fn writing_waits_for_the_disk() {
     let seen = handles.sql("SELECT setting FROM {s}.seen");
     assert_eq!(seen, vec![vec![Some("on".to_owned())]; 3]);
     assert_eq!(world::read(&handles, jobs[0].id()).spec.task, TASK);
+}
+
+/// Readers that take every connection of the pool, and wait, are no reason to lose a lease.
+#[test]
+fn a_saturated_pool_does_not_hold_up_the_beat() {
+    let handles = open();
+    let worker = register(&handles);
+    let job = spec();
+    put(&handles, &job);
+    let held = Held::begin(&handles.url, &format!("LOCK TABLE {}.done IN ACCESS EXCLUSIVE MODE", handles.schema));
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..12).map(|_| scope.spawn(|| block_on(handles.get(vec![job.id])))).collect();
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = '{s}.done'::regclass";
+        until("every connection of the pool waits", || handles.number(waiting) >= 4);
+        for _ in 0..3 {
+            let asked = Instant::now();
+            block_on(handles.beat(Beat { worker, lease: LEASE })).unwrap();
+            // Half a beat at the usual lease, beyond which an answer counts for nothing.
+            assert!(asked.elapsed() < Duration::from_millis(500), "{:?}", asked.elapsed());
+        }
+        held.commit();
+        for reader in readers {
+            // Those that found no connection in time were told so.
+            let _answered = reader.join().unwrap();
+        }
+    });
+    assert_eq!(read(&handles, job.id).id(), job.id);
 }
