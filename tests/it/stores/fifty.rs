@@ -19,15 +19,18 @@ const JOBS: usize = 5_000;
 
 /// Everybody claims a few at a time and ends them, until there are no more; who ran what.
 fn share(stores: Vec<Arc<dyn Store>>) {
-    for store in &stores[..JOBS / 1_000] {
-        let jobs = (0..1_000).map(|_| Arc::new(world::spec())).collect();
-        let placed = block_on(store.enqueue(vec![Unit { jobs, claim: None }])).remove(0);
-        assert!(!placed.unwrap().claimed);
-    }
-    let together = Barrier::new(HANDLES);
+    let together = Barrier::new(HANDLES + 1);
     let shares: Vec<Vec<JobId>> = thread::scope(|scope| {
-        let takers = stores.iter().map(|store| scope.spawn(|| take(store.as_ref(), &together)));
-        takers.collect::<Vec<_>>().into_iter().map(|taker| taker.join().unwrap()).collect()
+        let takers: Vec<_> = stores.iter().map(|store| scope.spawn(|| take(store.as_ref(), &together))).collect();
+        // All have claimed once in vain, so that nobody has to open a connection while others take.
+        together.wait();
+        for store in &stores[..JOBS / 1_000] {
+            let jobs = (0..1_000).map(|_| Arc::new(world::spec())).collect();
+            let placed = block_on(store.enqueue(vec![Unit { jobs, claim: None }])).remove(0);
+            assert!(!placed.unwrap().claimed);
+        }
+        together.wait();
+        takers.into_iter().map(|taker| taker.join().unwrap()).collect()
     });
     let mut owners: HashMap<JobId, usize> = HashMap::new();
     for (handle, ids) in shares.iter().enumerate() {
@@ -49,10 +52,13 @@ fn take(store: &dyn Store, together: &Barrier) -> Vec<JobId> {
     let worker = WorkerId::new(Timestamp::now());
     let tasks = vec![world::TASK.to_owned()];
     block_on(store.control(Control::Register { worker, lease: world::LEASE, tasks })).unwrap();
+    let claim = || block_on(store.claim(Ask { worker, limit: 10, queues: None, after_queue: None })).unwrap();
+    assert!(claim().jobs.is_empty());
+    together.wait();
     together.wait();
     let mut mine = Vec::new();
     loop {
-        let claimed = block_on(store.claim(Ask { worker, limit: 10, queues: None, after_queue: None })).unwrap();
+        let claimed = claim();
         if claimed.jobs.is_empty() {
             return mine;
         }
