@@ -81,7 +81,8 @@ fn jobs(store: &dyn Store, filter: &Filter) -> Vec<Job> {
 
 /// Lets a process that nobody kills run all that is left.
 pub fn finish_all(place: &Place, folder: &Folder) {
-    const LIMIT: Duration = Duration::from_secs(120);
+    // Jobs that were lost run one after the other, so more kills take longer.
+    let limit = Duration::from_secs(60) + Duration::from_secs(2) * u32::try_from(super::kills()).unwrap();
     let log = Arc::new(Writer::open(&Log::path(folder, usize::MAX)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let finish = async {
@@ -97,7 +98,7 @@ pub fn finish_all(place: &Place, folder: &Folder) {
         }
         board.shutdown().await;
     };
-    runtime.block_on(async { tokio::time::timeout(LIMIT, finish).await }).expect("every job comes to an end");
+    runtime.block_on(async { tokio::time::timeout(limit, finish).await }).expect("every job comes to an end");
 }
 
 /// Every job has ended, by an attempt that the world saw, and by the last one. How many were quarantined.
