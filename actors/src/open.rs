@@ -69,15 +69,6 @@ pub struct Opening {
     pub keep_failed: Duration,
 }
 
-impl Opening {
-    /// With this clock and the usual retention: 7 days and 30 days.
-    #[must_use]
-    pub const fn new(clock: Clock) -> Self {
-        const DAY: u64 = 24 * 3600;
-        Self { clock, keep_successful: Duration::from_secs(7 * DAY), keep_failed: Duration::from_secs(30 * DAY) }
-    }
-}
-
 /// A configured store that nobody has opened yet: for tools that work on a store without a board.
 #[derive(Debug)]
 pub struct Unopened {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use callboard::store::Ending;
 use callboard::store::{Ask, Control, Job, JobSpec, Json, Lookup, Outcome, Store, Unit};
-use callboard_tasks::{Clock, JobId, RetryPolicy, Timestamp, WorkerId};
+use callboard_tasks::{Clock, JobId, Timestamp, WorkerId};
 use futures::executor::block_on;
 
 use super::handles::Handles;
 use super::server::{fresh, server};
+pub use crate::stores::{TASK, spec};
 
-pub const TASK: &str = "world.play";
 pub const LEASE: Duration = Duration::from_secs(30);
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -27,26 +27,6 @@ pub fn open_under(clock: Clock) -> Handles {
     let mut handles = block_on(Handles::open(options, 1));
     handles.clock = Some(clock);
     handles
-}
-
-/// A plain job, due now.
-pub fn spec() -> JobSpec {
-    let now = Clock::system().now();
-    JobSpec {
-        id: JobId::new(now),
-        task: TASK.into(),
-        args: Json::from_stored(r#"{"n":1}"#.into()),
-        queue: "default".into(),
-        priority: 0,
-        enqueued_at: now,
-        run_after: None,
-        expires_at: None,
-        timeout: None,
-        retry: RetryPolicy::default(),
-        tags: Vec::new(),
-        metadata: None,
-        traceparent: None,
-    }
 }
 
 /// A registered worker that can run the plain jobs.

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use callboard::store::sqlite::{SqliteOptions, SqliteStore};
 use callboard::store::{
-    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Job, JobSpec, Json, Listing, Lookup, Outcome,
-    Page, Placed, Prunable, Pulse, Stats, Store, StoreError, Unit,
+    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Job, JobSpec, Listing, Lookup, Outcome, Page,
+    Placed, Prunable, Pulse, Stats, Store, StoreError, Unit,
 };
-use callboard::{Clock, JobId, RetryPolicy};
+use callboard::{Clock, JobId};
 use callboard_tasks::WorkerId;
 use callboard_tasks::conformance::Setup;
 use futures::executor::block_on;
 use futures::future::BoxFuture;
 
+pub use crate::stores::{TASK, spec};
 use crate::support::Folder;
 
 /// How the suite wants a store on this file.
@@ -146,33 +147,12 @@ impl<S: Chooses> Store for Kept<S> {
 
 /// How long leases hold.
 pub const LEASE: Duration = Duration::from_secs(60);
-pub const TASK: &str = "test.nothing";
 
 /// A store on a fresh file, by the system's clock.
 pub fn with_store() -> (Folder, SqliteStore) {
     let folder = Folder::new();
     let store = open_in(SqliteOptions::new(folder.path().join("jobs.db")));
     (folder, store)
-}
-
-/// A plain job.
-pub fn spec() -> JobSpec {
-    let now = Clock::system().now();
-    JobSpec {
-        id: JobId::new(now),
-        task: TASK.into(),
-        args: Json::from_stored(r#"{"n":1}"#.into()),
-        queue: "default".into(),
-        priority: 0,
-        enqueued_at: now,
-        run_after: None,
-        expires_at: None,
-        timeout: None,
-        retry: RetryPolicy::default(),
-        tags: Vec::new(),
-        metadata: None,
-        traceparent: None,
-    }
 }
 
 pub fn unit(spec: JobSpec) -> Unit {
