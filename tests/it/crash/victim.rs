@@ -98,6 +98,9 @@ fn victim() {
             for n in (first..).step_by(16) {
                 // A lease may be lost while the machine is busy; the next call is as good.
                 if let Ok(result) = board.enqueue(effect::with(n)).await {
+                    // An answer is under way for a moment, as it is to whoever asks over a network; without that the
+                    // time between commit and answer is so short that hardly a kill falls into it.
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                     log.answered(result.id());
                 }
                 tokio::time::sleep(Duration::from_millis(4)).await;
