@@ -67,12 +67,18 @@ pub(crate) struct Desk {
     pub(crate) inbox: Mutex<Vec<Letter>>,
     pub(crate) inbox_permits: Arc<Semaphore>,
     pub(crate) outbox: Mutex<Vec<Outcome>>,
+    /// How many outcomes are being written.
+    pub(crate) writing: AtomicUsize,
     /// Whether the backend actor has been woken and has not looked yet: one wake-up for all that waits.
     awake: AtomicBool,
     /// Whether the store may have due jobs that were not claimed.
     pub(crate) backlog: AtomicBool,
-    /// Whether a claim is under way, which may yet find what waits.
-    pub(crate) claiming: AtomicBool,
+    /// How often somebody has told of work that was not enqueued here,
+    pub(crate) hints: AtomicUsize,
+    /// and how often they had when the last claim began, if that came back short.
+    pub(crate) hints_seen: AtomicUsize,
+    /// Jobs that were enqueued here without room, since the last claim began and before it.
+    pub(crate) afoot: [AtomicUsize; 2],
     pub(crate) pace: Mutex<Pace>,
     pub(crate) paused: RwLock<HashSet<String>>,
     /// The one job that it runs although it was lost before: only when that has ended is it given another.
@@ -126,9 +132,12 @@ impl Desk {
             inbox: Mutex::default(),
             inbox_permits: Arc::new(Semaphore::new(options.inbox)),
             outbox: Mutex::default(),
+            writing: AtomicUsize::new(0),
             awake: AtomicBool::new(false),
             backlog: AtomicBool::new(true),
-            claiming: AtomicBool::new(false),
+            hints: AtomicUsize::new(0),
+            hints_seen: AtomicUsize::new(usize::MAX),
+            afoot: Default::default(),
             pace: Mutex::new(Pace::new(now)),
             paused: RwLock::default(),
             suspect: Mutex::default(),
@@ -202,8 +211,26 @@ impl Desk {
 
     /// Something may be due in the store.
     pub(crate) fn look_for_work(&self) {
-        self.backlog.store(true, Ordering::Release);
+        self.expect_backlog();
         self.wake();
+    }
+
+    /// There may be jobs in the store that others have left there, or that came back.
+    pub(crate) fn expect_backlog(&self) {
+        self.hints.fetch_add(1, Ordering::AcqRel);
+        self.backlog.store(true, Ordering::Release);
+    }
+
+    /// Whether the last claim came back short and nobody has told of other work since: what waits is our own.
+    fn is_caught_up(&self) -> bool {
+        self.hints_seen.load(Ordering::Acquire) == self.hints.load(Ordering::Acquire)
+    }
+
+    /// Those who run jobs have nothing left to run: if there may be more, it is claimed beside what is being written.
+    pub(crate) fn ran_dry(&self) {
+        if self.backlog.load(Ordering::Acquire) {
+            self.wake();
+        }
     }
 
     fn wake_worker(&self) {
@@ -233,11 +260,6 @@ impl Desk {
 
     // ---- claims ----------------------------------------------------------------------------------------------
 
-    /// Whether this process may claim another job: most often so without a look at the clock.
-    fn has_room(&self) -> bool {
-        (self.claimed() < self.options.concurrency && !self.starts_nothing()) || self.room() > 0
-    }
-
     fn starts_nothing(&self) -> bool {
         self.suspended.load(Ordering::Acquire) || self.draining.load(Ordering::Acquire)
     }
@@ -248,26 +270,30 @@ impl Desk {
             return 0;
         }
         let recent = self.pace.lock().recent(Instant::now());
-        super::dispatch::room(self.options.concurrency, self.claimed(), recent)
+        let ended = self.writing.load(Ordering::Acquire) + self.outbox.lock().len();
+        super::dispatch::room(self.options.concurrency, self.claimed(), ended, recent)
+    }
+
+    /// Whether this process has room for so many jobs: most often so without a look at the clock.
+    fn has_room(&self, jobs: usize) -> bool {
+        (self.claimed() + jobs <= self.options.concurrency && !self.starts_nothing()) || self.room() >= jobs
     }
 
     /// Keeps room for jobs that are to be inserted as claimed, if all of them can start. The hand-off is only for
-    /// queues that are not paused, of a backend whose last claim came back short: nobody who waits is passed over.
+    /// queues that are not paused, of a backend whose last claim came back short, with room for those as well that
+    /// were enqueued here meanwhile and found none: nobody who waits is passed over.
     pub(crate) fn reserve(self: &Arc<Self>, specs: &[Arc<JobSpec>]) -> Option<Reservation> {
-        // A claim takes the flag down while it looks, and puts it up again before it ends.
-        let backlog = || self.backlog.load(Ordering::Acquire);
-        if backlog() || self.claiming.load(Ordering::Acquire) || backlog() {
+        let afoot = || self.afoot.iter().map(|jobs| jobs.load(Ordering::Acquire)).sum::<usize>();
+        let fits = self.is_caught_up()
+            && !specs.is_empty()
+            && self.has_room(specs.len() + afoot())
+            && specs.iter().all(|spec| self.can_start(spec));
+        if !fits {
+            self.afoot[0].fetch_add(specs.len(), Ordering::AcqRel);
             return None;
         }
-        let room = match specs {
-            [] => false,
-            [_] => self.has_room(),
-            many => many.len() <= self.room(),
-        };
-        (room && specs.iter().all(|spec| self.can_start(spec))).then(|| {
-            self.claimed.fetch_add(specs.len(), Ordering::AcqRel);
-            Reservation::new(Arc::clone(self), specs.len())
-        })
+        self.claimed.fetch_add(specs.len(), Ordering::AcqRel);
+        Some(Reservation::new(Arc::clone(self), specs.len()))
     }
 
     /// Whether a job that is enqueued now could be run by this process at once.
@@ -277,9 +303,15 @@ impl Desk {
         due && !expired && self.hub.registry.get(&spec.task).is_some() && !self.is_paused(&spec.queue)
     }
 
-    fn is_paused(&self, queue: &str) -> bool {
+    pub(super) fn is_paused(&self, queue: &str) -> bool {
         let paused = self.paused.read();
         !paused.is_empty() && paused.contains(queue)
+    }
+
+    /// So many outcomes were written, or given up.
+    pub(crate) fn written(&self, jobs: usize) {
+        self.writing.store(0, Ordering::Release);
+        self.release(jobs);
     }
 
     /// Gives back room that was kept.

@@ -10,8 +10,12 @@ const WINDOW: Duration = Duration::from_millis(20);
 
 /// How many jobs to claim now: the free permits plus what was finished in the last 20 ms. Short tasks so travel in
 /// batches, and long ones are never hoarded.
-pub(crate) fn room(concurrency: usize, claimed: usize, recent: usize) -> usize {
-    concurrency.saturating_add(recent.min(MOST)).saturating_sub(claimed).min(MOST)
+///
+/// Of the `claimed` ones, those that have `ended` and are being written hold no permit, so that the next claim goes on
+/// beside the writing; they count where a whole batch of them waits already.
+pub(crate) fn room(concurrency: usize, claimed: usize, ended: usize, recent: usize) -> usize {
+    let held = claimed.saturating_sub(ended.min(MOST));
+    concurrency.saturating_add(recent.min(MOST)).saturating_sub(held).min(MOST)
 }
 
 /// Counts what was finished in the last 20 ms, in two halves of a window.

@@ -118,13 +118,18 @@ impl Desk {
             unused => {
                 // First the room, then the wake-up of those who look for it.
                 drop(unused);
+                let mut waits = false;
                 for spec in jobs {
                     match spec.run_after.filter(|at| *at > spec.enqueued_at) {
                         Some(at) => self.note_due(at),
-                        None => self.backlog.store(true, Ordering::Release),
+                        // A claim would pass over it; the end of the pause brings one.
+                        None => waits |= !self.is_paused(&spec.queue),
                     }
                 }
-                self.wake();
+                if waits {
+                    self.backlog.store(true, Ordering::Release);
+                    self.wake();
+                }
             }
         }
         Ok(())
@@ -133,7 +138,11 @@ impl Desk {
 
 /// Writes what waits in the outbox, and does not give up: an outcome that is lost is an attempt run twice.
 pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
-    let outcomes = std::mem::take(&mut *desk.outbox.lock());
+    let outcomes = {
+        let mut outbox = desk.outbox.lock();
+        desk.writing.store(outbox.len(), Ordering::Release);
+        std::mem::take(&mut *outbox)
+    };
     if outcomes.is_empty() {
         return false;
     }
@@ -148,12 +157,12 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
             if let Some(fates) = try_again(desk, &kept, problem).await {
                 fates
             } else {
-                desk.release(count);
+                desk.written(count);
                 return true;
             }
         }
     };
-    desk.release(count);
+    desk.written(count);
     desk.pace.lock().finished(count, Instant::now());
     desk.finished.fetch_add(count, Ordering::Relaxed);
     if let Some(at) = retries.into_iter().min() {
@@ -176,7 +185,7 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         }
     }
     if freed {
-        desk.backlog.store(true, Ordering::Release);
+        desk.expect_backlog();
     }
     desk.tell_ends(told).await;
     desk.ended.notify_waiters();
@@ -216,16 +225,31 @@ pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>)
     if limit == 0 || !desk.backlog.load(Ordering::Acquire) {
         return false;
     }
-    desk.claiming.store(true, Ordering::Release);
     // The flag goes down before the look: what comes after the look puts it up again.
     desk.backlog.store(false, Ordering::Release);
-    let more = claim(desk, limit, last_queue).await;
-    desk.claiming.store(false, Ordering::Release);
-    more
+    let [since, before] = &desk.afoot;
+    before.store(since.swap(0, Ordering::AcqRel), Ordering::Release);
+    let hints = desk.hints.load(Ordering::Acquire);
+    let got = claim(desk, limit, last_queue).await;
+    before.store(0, Ordering::Release);
+    let seen = if got == Got::All { hints } else { usize::MAX };
+    desk.hints_seen.store(seen, Ordering::Release);
+    got == Got::Full
 }
 
-/// Claims up to `limit` jobs and hands them out. Whether there may be more.
-async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>>) -> bool {
+/// What came of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Got {
+    /// As much as was asked for; there may be more.
+    Full,
+    /// All that was due.
+    All,
+    /// The store did not answer.
+    Nothing,
+}
+
+/// Claims up to `limit` jobs and hands them out.
+async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>>) -> Got {
     let ask = Ask { worker: desk.worker_id(), limit, queues: None, after_queue: last_queue.lock().clone() };
     match contained(desk.store.claim(ask)).await {
         Ok(Claimed { jobs, next_due, last_queue: served }) => {
@@ -245,12 +269,12 @@ async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>
             desk.announce_enqueued(jobs.iter().map(|job| &job.spec));
             let tell = desk.tells_starts();
             desk.hand_out(jobs.into_iter().map(|job| Turn::claimed(job, tell)), false);
-            full
+            if full { Got::Full } else { Got::All }
         }
         Err(StoreError::Gone(_)) => {
             // The Heart learns the same at its next beat and registers anew.
             desk.backlog.store(true, Ordering::Release);
-            false
+            Got::Nothing
         }
         Err(problem) => {
             warn!(target: "callboard", backend = %desk.alias, error = %chain(&problem), "jobs could not be claimed");
@@ -262,7 +286,7 @@ async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>
                     desk.wake();
                 }
             });
-            false
+            Got::Nothing
         }
     }
 }

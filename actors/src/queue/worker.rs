@@ -143,6 +143,7 @@ async fn run_all(desk: &Arc<Desk>, slot: &Arc<Slot>) {
     loop {
         for _ in 0..BATCH {
             let Some(turn) = next_turn(desk, slot) else {
+                desk.ran_dry();
                 slot.idle.store(true, Ordering::Release);
                 // What was handed out before the flag was up told nobody.
                 if desk.has_turn() && slot.idle.swap(false, Ordering::AcqRel) {

@@ -6,26 +6,32 @@ use crate::queue::{MOST, Pace, room};
 
 #[test]
 fn a_process_claims_its_free_permits_and_what_it_has_just_finished() {
-    for (concurrency, claimed, recent, expected) in [
-        (100, 0, 0, 100),
-        (100, 40, 0, 60),
-        (100, 100, 0, 0),
-        (100, 100, 30, 30),
-        (100, 130, 30, 0),
+    for (concurrency, claimed, ended, recent, expected) in [
+        (100, 0, 0, 0, 100),
+        (100, 40, 0, 0, 60),
+        (100, 100, 0, 0, 0),
+        (100, 100, 0, 30, 30),
+        (100, 130, 0, 30, 0),
         // Claimed before the pace slackened: nothing more until that is done.
-        (100, 130, 0, 0),
-        (1, 0, 0, 1),
-        (1, 1, 0, 0),
-        (1, 1, 1, 1),
+        (100, 130, 0, 0, 0),
+        (1, 0, 0, 0, 1),
+        (1, 1, 0, 0, 0),
+        (1, 1, 0, 1, 1),
         // Never more than a batch, whatever the limit or the pace.
-        (5_000, 0, 0, MOST),
-        (100, 0, 50_000, MOST),
-        (100, 100, 50_000, MOST),
-        (100, 100 + MOST, 50_000, 0),
-        (usize::MAX, 0, usize::MAX, MOST),
-        (0, 0, 0, 0),
+        (5_000, 0, 0, 0, MOST),
+        (100, 0, 0, 50_000, MOST),
+        (100, 100, 0, 50_000, MOST),
+        (100, 100 + MOST, 0, 50_000, 0),
+        (usize::MAX, 0, 0, usize::MAX, MOST),
+        (0, 0, 0, 0, 0),
+        // What has ended and is being written holds no permit,
+        (100, 100, 40, 0, 40),
+        (100, 700, 600, 600, 600),
+        (1, 1, 1, 0, 1),
+        // up to a batch of it.
+        (100, 100 + 3 * MOST, 3 * MOST, 50_000, 0),
     ] {
-        assert_eq!(room(concurrency, claimed, recent), expected, "{concurrency} {claimed} {recent}");
+        assert_eq!(room(concurrency, claimed, ended, recent), expected, "{concurrency} {claimed} {ended} {recent}");
     }
 }
 

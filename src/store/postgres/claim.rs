@@ -9,9 +9,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
-use super::core::{IDLE, Trial};
+use super::core::{IDLE, Params, Trial};
 use super::fault::Fault;
 use super::finish::Finish;
+use super::heads::{Columns, WORTH_A_LOOK};
 use super::link::Link;
 use super::row;
 
@@ -54,6 +55,9 @@ pub(super) async fn lane(mut link: Link, mut asks: UnboundedReceiver<Asked>, bac
 async fn claim(link: &mut Link, ask: Ask, batch: i64) -> Result<Claimed, Fault> {
     let core = Arc::clone(&link.core);
     let worker = ask.worker.as_uuid();
+    if core.worker.lock().replace(worker).is_some_and(|before| before != worker) {
+        core.heads.clear();
+    }
     let limit = i32::try_from(ask.limit).unwrap_or(i32::MAX);
     let (queues, most): (Option<Vec<&str>>, Option<Vec<i32>>) = match &ask.queues {
         None => (None, None),
@@ -78,15 +82,22 @@ async fn claim(link: &mut Link, ask: Ask, batch: i64) -> Result<Claimed, Fault> 
                 }
             }
         }
-        match link.call(&core.sql.claim, &[&worker, &limit, &queues, &most, &ask.after_queue, &batch]).await {
+        let heads = core.heads.lend();
+        let Columns { queues: lines, ranks, ats, ids } = &heads.columns;
+        let asked: Params<'_> = &[&worker, &limit, &queues, &most, &ask.after_queue, &batch, lines, ranks, ats, ids];
+        match link.call(&core.sql.claim, asked).await {
             Ok(rows) => {
-                let (last, rows) = rows.split_last().ok_or_else(|| Fault::Failed("a claim was not answered".into()))?;
+                let last = rows.last().ok_or_else(|| Fault::Failed("a claim was not answered".into()))?;
                 let claimed = Claimed {
-                    jobs: jobs(rows, ask.worker)?,
+                    jobs: jobs(&rows, ask.worker)?,
                     next_due: row::at(last, 14)?,
                     last_queue: last.try_get(15)?,
                 };
                 core.tell_of_ends(last.try_get(16)?);
+                heads.back(last, 18)?;
+                if last.try_get::<_, Option<i64>>(17)?.is_some_and(|steps| steps > WORTH_A_LOOK) {
+                    core.stumbled.notify_one();
+                }
                 core.moved(claimed.jobs.len());
                 return Ok(claimed);
             }
@@ -95,11 +106,13 @@ async fn claim(link: &mut Link, ask: Ask, batch: i64) -> Result<Claimed, Fault> 
     }
 }
 
-/// The jobs of a claim, best first.
+/// The jobs of a claim, best first; its last row tells the time.
 fn jobs(rows: &[Row], worker: WorkerId) -> Result<Vec<Job>, Fault> {
+    let Some((last, rows)) = rows.split_last() else { return Ok(Vec::new()) };
+    let Some(moment) = row::at(last, 13)? else { return Ok(Vec::new()) };
     let mut jobs = Vec::with_capacity(rows.len());
     for row in rows {
-        match row::claimed(row, worker) {
+        match row::claimed(row, worker, moment) {
             Ok((job, at)) => jobs.push(((-i16::from(job.spec.priority), at, job.id()), job)),
             Err(fault) => tracing::error!("job {:?} cannot run: {fault:?}", row::id(row, 0)),
         }

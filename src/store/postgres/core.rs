@@ -11,8 +11,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::fault::Fault;
+use super::heads::Heads;
 use super::options::{PostgresOptions, Target};
 use super::row;
 use super::sql::{Sql, Statements};
@@ -38,6 +40,12 @@ pub(super) struct Core {
     /// Tells our own notices from those of others.
     pub(super) token: String,
     pub(super) notices: Notices,
+    /// Where the lines begin.
+    pub(super) heads: Heads,
+    /// Rung when a claim has stepped over many dead entries.
+    pub(super) stumbled: Notify,
+    /// The worker that claims here, of late.
+    pub(super) worker: Mutex<Option<Uuid>>,
     ear: Mutex<Option<Ear>>,
     others: AtomicU8,
     /// How many rows of the hot tables were moved since these were last swept.
@@ -87,6 +95,9 @@ impl Core {
             pool,
             token: uuid::Uuid::new_v7(uuid::Timestamp::now(uuid::NoContext)).simple().to_string(),
             notices: Notices::default(),
+            heads: Heads::default(),
+            stumbled: Notify::new(),
+            worker: Mutex::new(None),
             ear: Mutex::new(None),
             others: AtomicU8::new(UNKNOWN),
             moved: AtomicUsize::new(0),

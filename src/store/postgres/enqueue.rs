@@ -1,12 +1,13 @@
 //! The lane of new jobs: whatever has come while a statement was under way goes into the next one.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use callboard_tasks::{JobId, Lookup, Placed, StoreError, Timestamp, Unit, WorkerId};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::sync::{Mutex, oneshot};
-use tokio::time::timeout;
+use tokio::sync::{Mutex, Notify, oneshot};
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::columns::{Columns, due};
@@ -21,6 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_JOBS: usize = 4_096;
 const MOST_BYTES: usize = 8 << 20;
 
+/// So long it is waited for the next calls of those who were just answered.
+const COMING: Duration = Duration::from_micros(200);
+/// So many go out while another statement is under way; fewer wait for its end.
+const ENOUGH_JOBS: usize = 256;
+
 type Answer = Result<Placed, StoreError>;
 
 /// Units of one caller, and where the answers go.
@@ -30,13 +36,52 @@ pub(super) struct Enqueue {
 }
 
 /// What comes in, for the lanes that share it.
-pub(super) type Calls = Rc<Mutex<UnboundedReceiver<Enqueue>>>;
+pub(super) struct Calls {
+    waiting: Mutex<UnboundedReceiver<Enqueue>>,
+    /// How many statements are under way.
+    under_way: Cell<usize>,
+    /// Rung when one has ended,
+    ended: Notify,
+    /// which was then, with the answers to so many calls.
+    last: Cell<(Instant, usize)>,
+}
 
-/// Takes all that waits, writes it, and again. Two lanes share a connection: the next statement is on its way while the
-/// one before it is under way, so that the server need not wait for us.
-pub(super) async fn lane(mut link: Link, calls: Calls) {
+impl Calls {
+    pub(super) fn new(waiting: UnboundedReceiver<Enqueue>) -> Rc<Self> {
+        let (under_way, ended) = (Cell::new(0), Notify::new());
+        Rc::new(Self { waiting: Mutex::new(waiting), under_way, ended, last: Cell::new((Instant::now(), 0)) })
+    }
+
+    /// Whether those who were just answered may be about to call again.
+    fn are_coming(&self, have: usize) -> bool {
+        let (at, answered) = self.last.get();
+        have < answered && at.elapsed() < COMING
+    }
+}
+
+/// A statement that is under way.
+struct UnderWay<'a>(&'a Calls);
+
+impl<'a> UnderWay<'a> {
+    fn new(calls: &'a Calls) -> Self {
+        calls.under_way.update(|statements| statements + 1);
+        Self(calls)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.update(|statements| statements - 1);
+        self.0.ended.notify_one();
+    }
+}
+
+/// Takes all that waits, writes it, and again. Two lanes share a connection: where a lot waits, the next statement is on
+/// its way while the one before it is under way, so that the server need not wait for us. A few calls rather wait and go
+/// together, with those of the callers who were just answered: a statement by itself costs as much as thirty jobs.
+pub(super) async fn lane(mut link: Link, calls: Rc<Calls>) {
     loop {
-        let mut waiting = calls.lock().await;
+        let mut waiting = calls.waiting.lock().await;
         let Ok(call) = timeout(IDLE, waiting.recv()).await else {
             link.close();
             continue;
@@ -45,14 +90,40 @@ pub(super) async fn lane(mut link: Link, calls: Calls) {
         let mut room = Room { jobs: MOST_JOBS, bytes: MOST_BYTES };
         let mut batch = vec![call];
         room.take(&batch[0]);
-        while room.is_left()
-            && let Ok(call) = waiting.try_recv()
-        {
-            room.take(&call);
-            batch.push(call);
+        let mut before = 0;
+        while room.is_left() {
+            let busy = calls.under_way.get() > 0;
+            if let Ok(call) = waiting.try_recv() {
+                room.take(&call);
+                batch.push(call);
+            } else if room.is_worth_it() {
+                break;
+            } else if busy {
+                before = batch.len();
+                tokio::select! {
+                    biased;
+                    call = waiting.recv() => match call {
+                        Some(call) => {
+                            room.take(&call);
+                            batch.push(call);
+                        }
+                        None => break,
+                    },
+                    () = calls.ended.notified() => {}
+                }
+            } else if calls.are_coming(batch.len() - before.min(batch.len())) {
+                tokio::task::yield_now().await;
+                std::thread::yield_now();
+            } else {
+                break;
+            }
         }
         drop(waiting);
+        let under_way = UnderWay::new(&calls);
+        let count = batch.len();
         keep(&mut link, batch).await;
+        calls.last.set((Instant::now(), count));
+        drop(under_way);
     }
 }
 
@@ -67,6 +138,11 @@ impl Room {
             self.jobs = self.jobs.saturating_sub(1);
             self.bytes = self.bytes.saturating_sub(spec.args.as_str().len());
         }
+    }
+
+    /// Whether that is enough for a statement beside another.
+    const fn is_worth_it(&self) -> bool {
+        self.jobs <= MOST_JOBS - ENOUGH_JOBS || self.bytes <= MOST_BYTES / 2
     }
 
     const fn is_left(&self) -> bool {
@@ -93,6 +169,10 @@ async fn keep(link: &mut Link, batch: Vec<Enqueue>) {
     if told {
         link.core.tell_of_work();
     }
+    let waiting =
+        units.iter().zip(&answers).filter(|(_, answer)| matches!(answer, Some(Ok(placed)) if !placed.claimed));
+    let ready = waiting.flat_map(|(unit, _)| unit.jobs.iter().map(|spec| (spec, spec.enqueued_at)));
+    link.core.heads.came(ready);
     link.core.moved(units.iter().map(|unit| unit.jobs.len()).sum());
     let mut answers = answers.into_iter().map(|answer| answer.unwrap_or(Ok(Placed { claimed: false })));
     for call in batch {

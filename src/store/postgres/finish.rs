@@ -161,18 +161,18 @@ impl Lane {
         let values: Vec<_> = outcomes().map(value).collect();
         let core = Arc::clone(&self.link.core);
         let rows = self.link.call(&core.sql.succeed, &[&ids, &runs, &starts, &values]).await?;
-        let (last, rows) = rows.split_last().ok_or_else(|| Fault::Failed("outcomes were not answered".into()))?;
+        let row = rows.first().ok_or_else(|| Fault::Failed("outcomes were not answered".into()))?;
+        let numbers: Vec<i32> = row.try_get::<_, Option<_>>(0)?.unwrap_or_default();
+        let versions: Vec<i64> = row.try_get::<_, Option<_>>(1)?.unwrap_or_default();
         for n in part {
             entries[*n].fate = Some(Fate::Stale);
         }
-        for row in rows {
-            let number: i32 = row.try_get(0)?;
-            let version = unsigned(row.try_get(1)?);
+        for (number, version) in numbers.into_iter().zip(versions) {
             if let Some(n) = usize::try_from(number - 1).ok().and_then(|number| part.get(number)) {
-                entries[*n].fate = Some(Fate::Accepted { phase: Phase::Successful, version });
+                entries[*n].fate = Some(Fate::Accepted { phase: Phase::Successful, version: unsigned(version) });
             }
         }
-        core.tell_of_ends(last.try_get(2)?);
+        core.tell_of_ends(row.try_get(2)?);
         Ok(())
     }
 

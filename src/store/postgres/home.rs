@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::control;
 use super::core::{Core, IDLE, Trial, micros};
 use super::fault::Fault;
+use super::heads::Columns;
 use super::link::Link;
 use super::row;
 use crate::store::record::unsigned;
@@ -157,7 +158,8 @@ async fn beat_once(home: &mut Link, beat: &Beat) -> Result<Pulse, Fault> {
     let (worker, lease) = (beat.worker.as_uuid(), micros(beat.lease));
     let mut trial = Trial::new(PATIENCE);
     let rows = loop {
-        match home.call(&core.sql.beat, &[&worker, &lease]).await {
+        let Columns { queues, ranks, ats, ids } = core.heads.columns();
+        match home.call(&core.sql.beat, &[&worker, &lease, &queues, &ranks, &ats, &ids]).await {
             Ok(rows) => break rows,
             Err(fault) => trial.next(fault).await?,
         }

@@ -17,6 +17,7 @@ mod core;
 mod enqueue;
 mod fault;
 mod finish;
+mod heads;
 mod home;
 mod link;
 mod migrate;

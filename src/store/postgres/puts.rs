@@ -1,6 +1,8 @@
 //! Jobs that have moved, as arrays, one for each column of `put`.
 
-use callboard_tasks::{Job, Phase, Timestamp};
+use std::sync::Arc;
+
+use callboard_tasks::{Job, JobSpec, Phase, Timestamp};
 use deadpool_postgres::ClientWrapper;
 use uuid::Uuid;
 
@@ -28,8 +30,8 @@ pub(super) struct Puts {
     asked: Vec<bool>,
     finished: Vec<Option<Timestamp>>,
     values: Vec<Option<String>>,
-    /// Whether others may find something to do since.
-    wakes: bool,
+    /// What can run since, and when it was due.
+    ready: Vec<(Arc<JobSpec>, Timestamp)>,
 }
 
 impl Puts {
@@ -40,7 +42,9 @@ impl Puts {
     /// A job that was in that phase.
     pub(super) fn moved(&mut self, from: Phase, job: &Job) {
         self.add(from, place(job.state.phase), job);
-        self.wakes |= job.state.phase == Phase::Ready;
+        if job.state.phase == Phase::Ready {
+            self.ready.push((Arc::clone(&job.spec), job.effective_time()));
+        }
     }
 
     /// A job that is to go.
@@ -104,7 +108,8 @@ impl Puts {
     /// Tells whom it concerns, after the commit.
     pub(super) fn tell(&self, core: &Core, ended: Option<Vec<Uuid>>) {
         core.tell_of_ends(ended);
-        if self.wakes {
+        if !self.ready.is_empty() {
+            core.heads.came(self.ready.iter().map(|(spec, at)| (spec, *at)));
             core.tell_of_work();
         }
     }

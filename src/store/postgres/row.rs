@@ -141,7 +141,7 @@ pub(super) fn job(row: &Row) -> Result<Job, Fault> {
 }
 
 /// A job as the functions `claim` and `reclaim` give it, with the time that it stood in line as of.
-pub(super) fn claimed(row: &Row, worker: WorkerId) -> Result<(Job, Timestamp), Fault> {
+pub(super) fn claimed(row: &Row, worker: WorkerId, at: Timestamp) -> Result<(Job, Timestamp), Fault> {
     let spec = spec(row)?;
     let state: Option<String> = row.try_get(12)?;
     let state = match state {
@@ -150,8 +150,6 @@ pub(super) fn claimed(row: &Row, worker: WorkerId) -> Result<(Job, Timestamp), F
     };
     let mut job = Job { spec: spec.into(), state };
     let stood = job.effective_time();
-    let missing = || damaged(job.id(), &"it has no claim");
-    let at = at(row, 13)?.ok_or_else(missing)?;
     job.state.phase = Phase::Ready;
     job.claim(worker, at).map_err(|error| damaged(job.id(), &error))?;
     job.state.run = unsigned(row.try_get(10)?);

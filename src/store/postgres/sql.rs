@@ -19,6 +19,8 @@ pub(super) struct Statements {
     pub(super) reclaim: Sql,
     pub(super) succeed: Sql,
     pub(super) beat: Sql,
+    pub(super) heads: Sql,
+    pub(super) fold: Sql,
     pub(super) find: Sql,
     pub(super) were_pruned: Sql,
     pub(super) hold: Sql,
@@ -80,6 +82,24 @@ const PUT: &[Type] = &[
     Type::TEXT_ARRAY,
 ];
 
+const CLAIM: &[Type] = &[
+    Type::UUID,
+    Type::INT4,
+    Type::TEXT_ARRAY,
+    Type::INT4_ARRAY,
+    Type::TEXT,
+    Type::INT8,
+    Type::TEXT_ARRAY,
+    Type::INT2_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::UUID_ARRAY,
+];
+
+const BEAT: &[Type] =
+    &[Type::UUID, Type::INT8, Type::TEXT_ARRAY, Type::INT2_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::UUID_ARRAY];
+
+const HEADS: &[Type] = &[Type::UUID, Type::TEXT_ARRAY, Type::INT2_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::UUID_ARRAY];
+
 impl Statements {
     pub(super) fn new(schema: &str) -> Self {
         let sql = |text: &str, types| Sql { text: text.replace("{s}", schema), types };
@@ -90,10 +110,12 @@ impl Statements {
         Self {
             now: sql("SELECT {s}.now()", &[]),
             add: call("add", ADD),
-            claim: call("claim", &[Type::UUID, Type::INT4, Type::TEXT_ARRAY, Type::INT4_ARRAY, Type::TEXT, Type::INT8]),
+            claim: call("claim", CLAIM),
             reclaim: call("reclaim", &[Type::UUID, Type::INT8]),
             succeed: call("succeed", &[Type::UUID_ARRAY, Type::INT8_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::TEXT_ARRAY]),
-            beat: call("beat", &[Type::UUID, Type::INT8]),
+            beat: call("beat", BEAT),
+            heads: call("heads", HEADS),
+            fold: sql("SELECT FROM {s}.fold()", &[]),
             find: call("find", &[Type::UUID_ARRAY]),
             were_pruned: sql("SELECT p.id FROM {s}.pruned p WHERE p.id = ANY($1)", &[Type::UUID_ARRAY]),
             hold: call("hold", &[Type::UUID]),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use callboard_tasks::{Ask, Beat, Claimed, Fate, Outcome, Placed, Pulse, StoreError, Unit};
 use futures::future::{BoxFuture, FutureExt, LocalBoxFuture, Shared};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::claim::Asked;
@@ -18,7 +18,7 @@ use super::finish::Finish;
 use super::home::Call;
 use super::link::{Link, connect};
 use super::options::PostgresOptions;
-use super::upkeep::upkeep;
+use super::upkeep::{look_for_heads, upkeep};
 use super::{claim, enqueue, finish, home, migrate as steps};
 
 use callboard_actors::SchemaStep;
@@ -195,8 +195,9 @@ async fn first_connection(core: &Arc<Core>) -> Result<deadpool_postgres::ClientW
 async fn serve(core: Arc<Core>, lanes: Lanes) {
     let Lanes { enqueues, claims, outcomes, home, mut rest, back } = lanes;
     let shrinking = tokio::task::spawn_local(upkeep(Arc::clone(&core)));
+    let looking = tokio::task::spawn_local(look_for_heads(Arc::clone(&core)));
     let mut tasks = JoinSet::new();
-    let enqueues: enqueue::Calls = Rc::new(Mutex::new(enqueues));
+    let enqueues = enqueue::Calls::new(enqueues);
     let link = Link::new(&core);
     if !core.clock.is_manual() {
         tasks.spawn_local(enqueue::lane(link.share(), Rc::clone(&enqueues)));
@@ -223,6 +224,7 @@ async fn serve(core: Arc<Core>, lanes: Lanes) {
         tracing::warn!("the PostgreSQL store was closed while it was still asked for something");
     }
     shrinking.abort();
+    looking.abort();
 }
 
 pub(super) async fn take_steps(options: PostgresOptions) -> Result<Vec<&'static Migration>, OpenError> {

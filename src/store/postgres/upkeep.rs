@@ -8,15 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use callboard_tasks::Heard;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::core::{Core, IDLE, in_time};
 use super::fault::Fault;
+use super::heads::Columns;
 
 /// So many moved rows are swept at once,
 pub(super) const MANY: usize = 20_000;
 /// and so many now and then.
 const SOME: usize = 1_000;
+/// Heads are looked for again after so long, and after so many times as long as the look took.
+const LOOK: Duration = Duration::from_secs(1);
+const LOOK_REST: u32 = 20;
 /// After a sweep there is none for so many times as long as it took.
 const REST: u32 = 10;
 
@@ -38,10 +43,46 @@ pub(super) async fn upkeep(core: Arc<Core>) {
     }
 }
 
+/// Looks for heads when claims stumble over dead entries, and again while there are any: whether something has come to
+/// stand before them, and whether they are still needed.
+pub(super) async fn look_for_heads(core: Arc<Core>) {
+    loop {
+        core.stumbled.notified().await;
+        loop {
+            let begin = Instant::now();
+            if let Err(fault) = heads(&core).await {
+                tracing::debug!("it could not be looked where the lines begin: {fault:?}");
+            }
+            sleep((begin.elapsed() * LOOK_REST).max(LOOK)).await;
+            if !core.heads.are_known() {
+                break;
+            }
+        }
+    }
+}
+
+async fn heads(core: &Core) -> Result<(), Fault> {
+    let Some(worker) = *core.worker.lock() else { return Ok(()) };
+    core.pooled(Duration::ZERO, async |client| {
+        let heads = core.heads.lend();
+        let Columns { queues, ranks, ats, ids } = &heads.columns;
+        let rows = core.alone(client, &core.sql.heads, &[&worker, queues, ranks, ats, ids]).await?;
+        let row = rows.first().ok_or_else(|| Fault::Failed("heads were not answered".into()))?;
+        heads.back(row, 0)
+    })
+    .await?;
+    core.hear(Heard::Work);
+    Ok(())
+}
+
 async fn sweep(core: &Core) -> Result<(), Fault> {
     let s = &core.schema;
     let text =
         format!("VACUUM (SKIP_LOCKED, INDEX_CLEANUP ON, TRUNCATE OFF, PARALLEL 0) {s}.waiting, {s}.running, {s}.tally");
     // A sweep that takes long goes on by itself; the connection is left to it.
-    core.pooled(Duration::ZERO, async |client| in_time(client.batch_execute(&text)).await).await
+    core.pooled(Duration::ZERO, async |client| {
+        core.alone(client, &core.sql.fold, &[]).await?;
+        in_time(client.batch_execute(&text)).await
+    })
+    .await
 }

@@ -6,6 +6,7 @@ mod handles;
 mod pooler;
 pub(super) mod private;
 pub(super) mod server;
+mod snapshot;
 mod trouble;
 mod within;
 pub(super) mod world;

@@ -103,17 +103,16 @@ CREATE TABLE {schema}.paused (queue text COLLATE "C" PRIMARY KEY);
 
 CREATE TABLE {schema}.published (task text COLLATE "C" PRIMARY KEY, definition text NOT NULL);
 
--- How many jobs have ended, by when and how: what is added with each end and taken off with each removal. Each of the
--- 16 slots is written by few connections, so that they do not wait for each other.
+-- How many jobs have ended, by when and how: a row for each statement that ended or removed some, and now and then one
+-- sum of them all (`fold`). A counter that is updated would have all its dead versions walked by each update, as long as
+-- any transaction may still see them.
 CREATE TABLE {schema}.tally (
   queue text COLLATE "C" NOT NULL,
   task text COLLATE "C" NOT NULL,
   phase smallint NOT NULL,
   hour timestamptz NOT NULL,
-  slot smallint NOT NULL,
-  jobs bigint NOT NULL,
-  PRIMARY KEY (queue, task, phase, hour, slot)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+  jobs bigint NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 -- The latest jobs that were removed after their end.
 CREATE TABLE {schema}.pruned (n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id uuid NOT NULL UNIQUE);

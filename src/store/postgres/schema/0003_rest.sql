@@ -89,11 +89,10 @@ BEGIN
     ), remembered AS (
       INSERT INTO {schema}.pruned (id) SELECT g.id FROM gone g WHERE g.becomes = 0 ON CONFLICT DO NOTHING
     )
-    INSERT INTO {schema}.tally AS t (queue, task, phase, hour, slot, jobs)
-    SELECT j.queue, j.task, g.phase, date_trunc('hour', g.finished_at, 'UTC'), {schema}.slot(), -count(*)
+    INSERT INTO {schema}.tally (queue, task, phase, hour, jobs)
+    SELECT j.queue, j.task, g.phase, date_trunc('hour', g.finished_at, 'UTC'), -count(*)
     FROM gone g JOIN {schema}.job j ON j.id = g.id AND j.id = ANY(_ids)
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT (queue, task, phase, hour, slot) DO UPDATE SET jobs = t.jobs + excluded.jobs;
+    GROUP BY 1, 2, 3, 4;
   END IF;
   IF 0 = ANY(_to) THEN
     DELETE FROM {schema}.job j USING unnest(_ids, _to) AS g(id, becomes) WHERE j.id = g.id AND g.becomes = 0 AND j.id = ANY(_ids);
@@ -111,12 +110,11 @@ BEGIN
     FROM unnest(_ids, _from, _to, _phases, _versions, _runs, _states, _finished, _values)
       AS g(id, was, becomes, phase, version, run, state, finished_at, value)
     WHERE g.becomes = 3 AND g.was <> 3;
-    INSERT INTO {schema}.tally AS t (queue, task, phase, hour, slot, jobs)
-    SELECT g.queue, g.task, g.phase, date_trunc('hour', g.finished_at, 'UTC'), {schema}.slot(), count(*)
+    INSERT INTO {schema}.tally (queue, task, phase, hour, jobs)
+    SELECT g.queue, g.task, g.phase, date_trunc('hour', g.finished_at, 'UTC'), count(*)
     FROM unnest(_from, _to, _phases, _queues, _tasks, _finished) AS g(was, becomes, phase, queue, task, finished_at)
     WHERE g.becomes = 3 AND g.was <> 3
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT (queue, task, phase, hour, slot) DO UPDATE SET jobs = t.jobs + excluded.jobs;
+    GROUP BY 1, 2, 3, 4;
     SELECT array_agg(g.id) INTO ended FROM unnest(_ids, _to) AS g(id, becomes) WHERE g.becomes = 3;
     ended := {schema}.unwatch(ended);
   END IF;
@@ -218,33 +216,33 @@ BEGIN
   ), remembered AS (
     INSERT INTO {schema}.pruned (id) SELECT j.id FROM jobs j ON CONFLICT DO NOTHING
   ), counted AS (
-    INSERT INTO {schema}.tally AS t (queue, task, phase, hour, slot, jobs)
-    SELECT j.queue, j.task, j.phase, date_trunc('hour', j.finished_at, 'UTC'), {schema}.slot(), -count(*)
-    FROM jobs j GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-    ON CONFLICT (queue, task, phase, hour, slot) DO UPDATE SET jobs = t.jobs + excluded.jobs
+    INSERT INTO {schema}.tally (queue, task, phase, hour, jobs)
+    SELECT j.queue, j.task, j.phase, date_trunc('hour', j.finished_at, 'UTC'), -count(*)
+    FROM jobs j GROUP BY 1, 2, 3, 4
   )
   SELECT count(*) INTO removed FROM jobs;
   RETURN removed;
 END $$;
 
--- Forgets what need not be remembered: ids beyond the last million that were removed, watches that are over, and the
--- slots of hours that are past.
+-- Puts the rows of the tally together, if there are many.
+CREATE FUNCTION {schema}.fold() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF (SELECT count(*) > 1000 + 2 * count(DISTINCT (t.queue, t.task, t.phase, t.hour)) FROM {schema}.tally t) THEN
+    WITH folded AS (DELETE FROM {schema}.tally t RETURNING t.*)
+    INSERT INTO {schema}.tally (queue, task, phase, hour, jobs)
+    SELECT f.queue, f.task, f.phase, f.hour, sum(f.jobs) FROM folded f GROUP BY 1, 2, 3, 4 HAVING sum(f.jobs) <> 0;
+  END IF;
+END $$;
+
+-- Forgets what need not be remembered: ids beyond the last million that were removed, and watches that are over.
 CREATE FUNCTION {schema}.tidy() RETURNS void LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
-#variable_conflict use_column
-DECLARE moment timestamptz := {schema}.now();
 BEGIN
   DELETE FROM {schema}.pruned p WHERE p.n = ANY(ARRAY(
     SELECT o.n FROM {schema}.pruned o WHERE o.n <= (SELECT max(m.n) FROM {schema}.pruned m) - 1000000
     ORDER BY o.n LIMIT 10000));
-  DELETE FROM {schema}.watch w WHERE w.until <= moment;
-  WITH folded AS (
-    DELETE FROM {schema}.tally t WHERE t.slot <> 0 AND t.hour < moment - interval '2 hours' RETURNING t.*
-  )
-  INSERT INTO {schema}.tally AS t (queue, task, phase, hour, slot, jobs)
-  SELECT f.queue, f.task, f.phase, f.hour, 0, sum(f.jobs) FROM folded f GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
-  ON CONFLICT (queue, task, phase, hour, slot) DO UPDATE SET jobs = t.jobs + excluded.jobs;
-  DELETE FROM {schema}.tally t WHERE t.slot = 0 AND t.jobs = 0;
+  DELETE FROM {schema}.watch w WHERE w.until <= {schema}.now();
+  PERFORM {schema}.fold();
 END $$;
 
 CREATE FUNCTION {schema}.prunable(_keep_successful bigint, _keep_failed bigint)

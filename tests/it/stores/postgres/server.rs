@@ -73,6 +73,33 @@ pub fn fresh(url: &str) -> PostgresOptions {
     options
 }
 
+/// A database of its own on the same server, for what would be in the way of others in a shared one.
+pub struct Database(String);
+
+impl Database {
+    pub fn create() -> Self {
+        let name = fresh(server()).schema;
+        run(server(), &format!("CREATE DATABASE {name}"));
+        Self(name)
+    }
+
+    pub fn url(&self) -> String {
+        let mut config: tokio_postgres::Config = server().parse().unwrap();
+        config.dbname(&self.0);
+        let tokio_postgres::config::Host::Tcp(host) = &config.get_hosts()[0] else {
+            panic!("these tests need a server by TCP");
+        };
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        format!("postgres://{}@{host}:{port}/{}", config.get_user().unwrap(), self.0)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        run(server(), &format!("DROP DATABASE {} WITH (FORCE)", self.0));
+    }
+}
+
 /// A port that is free now.
 pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
