@@ -99,6 +99,19 @@ impl Callboard {
     ///
     /// As [`enqueue`](Self::enqueue); the pointer of [`Error::InvalidTask`] starts with the number of the call.
     pub async fn enqueue_all(&self, calls: Vec<AnyCall>) -> Result<Vec<TaskResult>, Error> {
+        self.place_all(calls, Room::Wait).await
+    }
+
+    /// Enqueues several calls of one backend, all or none of them, without waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue_all`](Self::enqueue_all), but [`Error::Full`] comes at once.
+    pub async fn try_enqueue_all(&self, calls: Vec<AnyCall>) -> Result<Vec<TaskResult>, Error> {
+        self.place_all(calls, Room::Now).await
+    }
+
+    async fn place_all(&self, calls: Vec<AnyCall>, room: Room) -> Result<Vec<TaskResult>, Error> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         self.refuse_while_draining()?;
         let gate = self.0.gate(first.backend())?;
@@ -117,7 +130,7 @@ impl Callboard {
                 ..invalid
             })?;
         }
-        let snapshots = gate.enqueue(calls, Room::Wait).answer().await?;
+        let snapshots = gate.enqueue(calls, room).answer().await?;
         snapshots.into_iter().map(|snapshot| self.result_of(gate.as_ref(), snapshot)).collect()
     }
 
@@ -394,6 +407,16 @@ impl Callboard {
         self.0.hub.draining.load(Ordering::Acquire)
     }
 
+    /// Ends when a shutdown begins: at once if one has.
+    pub async fn draining(&self) {
+        let mut begins = std::pin::pin!(self.0.hub.drains.notified());
+        // Registered before the look, so that a beginning in between is not missed.
+        begins.as_mut().enable();
+        if !self.is_draining() {
+            begins.await;
+        }
+    }
+
     /// The state of the board's threads, stores and workers.
     pub async fn health(&self) -> Health {
         const PATIENCE: Duration = Duration::from_secs(1);
@@ -424,6 +447,7 @@ impl Callboard {
     pub async fn shutdown(&self) -> ShutdownReport {
         let hub = &self.0.hub;
         hub.draining.store(true, Ordering::Release);
+        hub.drains.notify_waiters();
         let drains = self.0.gates.iter().map(|gate| gate.drain(self.0.grace));
         let mut total = ShutdownReport::default();
         for report in futures::future::join_all(drains).await {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use callboard_tasks::{Clock, DataMap, Event, EventKind, Phase, Registry, Snapshot, Status, TaskResult};
 use futures::future::{Either, select};
+use tokio::sync::Notify;
 use tracing::{debug, error, info};
 
 use crate::Callboard;
@@ -23,6 +24,8 @@ pub(crate) struct Hub {
     pub(crate) registry: Registry,
     pub(crate) data: Arc<DataMap>,
     pub(crate) draining: AtomicBool,
+    /// Rings when a shutdown begins.
+    pub(crate) drains: Notify,
     board: OnceLock<Arc<WeakBoard>>,
 }
 
@@ -35,6 +38,7 @@ impl Hub {
             registry,
             data: Arc::new(data),
             draining: AtomicBool::new(false),
+            drains: Notify::new(),
             board: OnceLock::new(),
         }
     }

@@ -32,22 +32,41 @@ pub(crate) async fn read_within(req: &HttpRequest, payload: Payload, limits: Lim
 }
 
 fn check_type(req: &HttpRequest) -> Result<(), Problem> {
+    match form_of(req) {
+        Ok(Form::Json) => Ok(()),
+        Ok(Form::Lines) => Err(unsupported("the body must be application/json in UTF-8")),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One JSON value.
+    Json,
+    /// A JSON value in each line.
+    Lines,
+}
+
+/// How the body of a request is written, by its head.
+pub(crate) fn form_of(req: &HttpRequest) -> Result<Form, Problem> {
     if req.headers().contains_key(header::CONTENT_ENCODING) {
         return Err(unsupported("a body must come without a content encoding"));
     }
     match req.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes) {
-        Some(b"application/json") => Ok(()),
-        Some(kind) if is_json(kind) => Ok(()),
+        Some(b"application/json") => Ok(Form::Json),
+        Some(kind) if is_utf8(kind, "application/json") => Ok(Form::Json),
+        Some(kind) if is_utf8(kind, "application/x-ndjson") => Ok(Form::Lines),
         Some(_) => Err(unsupported("the body must be application/json in UTF-8")),
         None => Err(unsupported("the header Content-Type is missing; the body must be application/json")),
     }
 }
 
-/// Whether a content type is JSON in UTF-8, however it is written.
-fn is_json(kind: &[u8]) -> bool {
+/// Whether a content type is this one in UTF-8, however it is written.
+fn is_utf8(kind: &[u8], wanted: &str) -> bool {
     let Ok(kind) = std::str::from_utf8(kind) else { return false };
     let mut parts = kind.split(';').map(str::trim);
-    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+    parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(wanted))
         && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
             parameter.split_once('=').is_some_and(|(name, value)| {
                 name.trim().eq_ignore_ascii_case("charset")

@@ -72,14 +72,31 @@ pub enum Guard {
 pub struct Limits {
     /// The largest body, in bytes; 1 MiB.
     pub body: usize,
+    /// The largest body of `POST /enqueue/batch`, in bytes; 8 MiB.
+    pub batch_body: usize,
     /// How long a body may take to arrive, besides one second for each 64 KiB of it; 10 s.
     pub body_time: Duration,
     /// The longest that a request waits for a task; longer wishes are cut to it; 30 s.
     pub wait: Duration,
+    /// How many streams of events may be open at once; 1,000.
+    pub streams: usize,
+}
+
+impl Limits {
+    /// The same for a batch, whose body may be larger.
+    pub(crate) fn for_batch(self) -> Self {
+        Self { body: self.batch_body, ..self }
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body: 1024 * 1024, body_time: Duration::from_secs(10), wait: Duration::from_secs(30) }
+        Self {
+            body: 1024 * 1024,
+            batch_body: 8 * 1024 * 1024,
+            body_time: Duration::from_secs(10),
+            wait: Duration::from_secs(30),
+            streams: 1_000,
+        }
     }
 }

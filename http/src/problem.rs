@@ -211,11 +211,26 @@ impl Problem {
         self.0.errors
     }
 
-    /// Its answer, but for the headers that every answer has.
-    pub(crate) fn respond(&self, request_id: &str) -> HttpResponse {
-        let Inner { kind, detail, errors, did_you_mean, headers } = self.0.as_ref();
-        let mut body = Vec::with_capacity(256);
-        let mut object = Object::open(&mut body);
+    /// The same as mistakes of a part of the request that stands at `at`, a pointer; as itself if it is no mistake of
+    /// the client's that stands in a part.
+    pub(crate) fn into_fields(self, at: &str) -> Result<Vec<FieldProblem>, Self> {
+        let below = match self.0.kind {
+            Kind::MalformedJson | Kind::ValidationFailed | Kind::QueueNotAllowed => "",
+            Kind::UnknownTask => "/task",
+            Kind::UnknownBackend => "/backend",
+            _ => return Err(self),
+        };
+        if self.0.errors.is_empty() {
+            return Ok(vec![FieldProblem::new(format!("{at}{below}"), self.0.detail)]);
+        }
+        let moved = |error: FieldProblem| FieldProblem::new(format!("{at}{}", &error.pointer[1..]), error.detail);
+        Ok(self.0.errors.into_iter().map(moved).collect())
+    }
+
+    /// Writes it as a JSON object.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, request_id: Option<&str>) {
+        let Inner { kind, detail, errors, did_you_mean, .. } = self.0.as_ref();
+        let mut object = Object::open(out);
         let uri = object.name("type");
         uri.extend_from_slice(b"\"/problems/");
         uri.extend_from_slice(kind.slug().as_bytes());
@@ -223,7 +238,9 @@ impl Problem {
         object.text("title", kind.title());
         object.value("status", &kind.status().as_u16());
         object.text("detail", detail);
-        object.text("request_id", request_id);
+        if let Some(id) = request_id {
+            object.text("request_id", id);
+        }
         if !errors.is_empty() {
             object.list("errors", errors, |out, error| {
                 let mut item = Object::open(out);
@@ -235,10 +252,15 @@ impl Problem {
             object.list("did_you_mean", did_you_mean, json::write);
         }
         object.close();
+    }
 
-        let mut response = HttpResponse::build(kind.status());
+    /// Its answer, but for the headers that every answer has.
+    pub(crate) fn respond(&self, request_id: &str) -> HttpResponse {
+        let mut body = Vec::with_capacity(256);
+        self.write(&mut body, Some(request_id));
+        let mut response = HttpResponse::build(self.0.kind.status());
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
-        for (name, value) in headers {
+        for (name, value) in &self.0.headers {
             response.insert_header((name.clone(), value.clone()));
         }
         response.body(body)

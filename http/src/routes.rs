@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, Resource, Route, guard, web};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, guard, web};
 use callboard_actors::Callboard;
 
 use crate::config::HttpConfig;
 use crate::edge::Edge;
 use crate::problem::{Kind, Problem};
 use crate::state::State;
-use crate::{csp, enqueue, health, list, registry, tasks};
+use crate::{csp, enqueue, events, health, list, registry, tasks};
 
 /// The routes of a board, to be mounted in an application of your own, at the root or under any prefix:
 ///
@@ -45,35 +45,24 @@ pub fn routes_with(
 
 /// Mounts all routes.
 pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
-    let edge = |route| Edge::new(state, route);
-    cfg.app_data(web::Data::from(Arc::clone(state)))
-        .service(resource("/enqueue", "POST, OPTIONS").route(web::post().to(enqueue::post)).wrap(edge("/enqueue")))
-        .service(reading("/tasks").route(get().to(list::get)).wrap(edge("/tasks")))
-        .service(reading("/tasks/{id}").route(get().to(tasks::get)).wrap(edge("/tasks/{id}")))
-        .service(reading("/tasks/{id}/result").route(get().to(tasks::result)).wrap(edge("/tasks/{id}/result")))
-        .service(
-            resource("/tasks/{id}/cancel", "POST, OPTIONS")
-                .route(web::post().to(tasks::cancel))
-                .wrap(edge("/tasks/{id}/cancel")),
-        )
-        .service(
-            resource("/tasks/{id}/retry", "POST, OPTIONS")
-                .route(web::post().to(tasks::retry))
-                .wrap(edge("/tasks/{id}/retry")),
-        )
-        // Whatever else is below /tasks is ours as well, and there is no such thing.
-        .service(web::resource("/tasks/{rest:.*}").to(not_found).wrap(edge("/tasks/*")))
-        .service(reading("/registry").route(get().to(registry::get)).wrap(edge("/registry")))
-        .service(
-            web::resource("/csp/reports")
-                .route(web::post().to(csp_reports))
-                .route(web::method(Method::OPTIONS).to(csp_reports_options))
-                .default_service(web::to(|req: HttpRequest| wrong_method(req, "POST, OPTIONS")))
-                .wrap(edge("/csp/reports").open()),
-        )
-        .service(reading("/problems/{slug}").route(get().to(problem_page)).wrap(edge("/problems/{slug}").public()))
-        .service(reading("/healthz").route(get().to(health::alive)).wrap(edge("/healthz").public()))
-        .service(reading("/readyz").route(get().to(health::ready)).wrap(edge("/readyz").public()));
+    cfg.app_data(web::Data::from(Arc::clone(state)));
+    let mut mount = Mount { cfg, state };
+    mount.at("/enqueue").post(enqueue::post);
+    mount.at("/enqueue/batch").post(enqueue::post_batch);
+    mount.at("/tasks").get(list::get);
+    mount.at("/tasks/{id}").get(tasks::get).patch(tasks::patch).delete(tasks::delete);
+    mount.at("/tasks/{id}/result").get(tasks::result);
+    mount.at("/tasks/{id}/events").get(events::get);
+    mount.at("/tasks/{id}/cancel").post(tasks::cancel);
+    mount.at("/tasks/{id}/retry").post(tasks::retry);
+    mount.at("/tasks/{id}/run-now").post(tasks::run_now);
+    // Whatever else is below /tasks is ours as well, and there is no such thing.
+    mount.cfg.service(web::resource("/tasks/{rest:.*}").to(not_found).wrap(Edge::new(state, "/tasks/*")));
+    mount.at("/registry").get(registry::get);
+    mount.at("/csp/reports").door(Edge::open).options(csp_reports_options).post(csp_reports);
+    mount.at("/problems/{slug}").door(Edge::public).get(problem_page);
+    mount.at("/healthz").door(Edge::public).get(health::alive);
+    mount.at("/readyz").door(Edge::public).get(health::ready);
 }
 
 /// The answer to every path that is not ours.
@@ -81,23 +70,113 @@ pub(crate) fn default(state: &Arc<State>) -> Route {
     web::to(not_found).wrap(Edge::new(state, "*"))
 }
 
-fn reading(path: &'static str) -> Resource {
-    resource(path, "GET, HEAD, OPTIONS")
+/// Mounts one path after the other, and notes what there is.
+struct Mount<'a> {
+    cfg: &'a mut web::ServiceConfig,
+    state: &'a Arc<State>,
 }
 
-/// A resource with these methods: it answers OPTIONS with them, and every other method with 405.
-fn resource(path: &'static str, allow: &'static str) -> Resource {
-    web::resource(path).default_service(web::to(move |req: HttpRequest| wrong_method(req, allow)))
+impl<'a> Mount<'a> {
+    /// A path, mounted when its methods are complete.
+    fn at<'m>(&'m mut self, path: &'static str) -> At<'m, 'a> {
+        let edge = Edge::new(self.state, path);
+        At { mount: self, path, edge: Some(edge), methods: Vec::new(), options: None }
+    }
+}
+
+/// A path with its methods.
+struct At<'m, 'a> {
+    mount: &'m mut Mount<'a>,
+    path: &'static str,
+    edge: Option<Edge>,
+    methods: Vec<(&'static str, Route)>,
+    options: Option<Route>,
+}
+
+impl At<'_, '_> {
+    /// Whom it lets in, other than callers with a right to be here.
+    fn door(mut self, open: impl FnOnce(Edge) -> Edge) -> Self {
+        self.edge = self.edge.take().map(open);
+        self
+    }
+
+    /// GET, and HEAD, which is GET without the body.
+    fn get<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with("GET, HEAD", web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
+    }
+
+    fn post<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with("POST", web::post().to(handler))
+    }
+
+    fn patch<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with("PATCH", web::patch().to(handler))
+    }
+
+    fn delete<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.with("DELETE", web::delete().to(handler))
+    }
+
+    /// An answer of its own to OPTIONS.
+    fn options<F, A>(mut self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.options = Some(web::method(Method::OPTIONS).to(handler));
+        self
+    }
+
+    fn with(mut self, name: &'static str, route: Route) -> Self {
+        self.methods.push((name, route));
+        self
+    }
+}
+
+/// A path answers OPTIONS with its methods, and every other method with 405.
+impl Drop for At<'_, '_> {
+    fn drop(&mut self) {
+        let (names, routes): (Vec<_>, Vec<_>) = std::mem::take(&mut self.methods).into_iter().unzip();
+        let allow = format!("{}, OPTIONS", names.join(", "));
+        self.mount.state.note_route(self.path, &allow);
+        let header = HeaderValue::try_from(allow).expect("methods are visible ASCII");
+        let resource = web::resource(self.path)
+            .default_service(web::to(move |req: HttpRequest| wrong_method(req, header.clone())));
+        let resource = routes.into_iter().chain(self.options.take()).fold(resource, Resource::route);
+        let edge = self.edge.take().expect("it is taken here alone");
+        self.mount.cfg.service(resource.wrap(edge));
+    }
 }
 
 /// OPTIONS with the methods that there are, or 405.
-pub(crate) async fn wrong_method(req: HttpRequest, allow: &'static str) -> Result<HttpResponse, Problem> {
-    let header = (header::ALLOW, HeaderValue::from_static(allow));
+pub(crate) async fn wrong_method(req: HttpRequest, allow: HeaderValue) -> Result<HttpResponse, Problem> {
     match *req.method() {
-        Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header(header).finish()),
+        Method::OPTIONS => Ok(HttpResponse::NoContent().insert_header((header::ALLOW, allow)).finish()),
         ref method => {
-            let detail = format!("{method} is not allowed here; there are {allow}");
-            Err(Problem::new(Kind::MethodNotAllowed, detail).header(header.0, header.1))
+            let there_are = allow.to_str().unwrap_or_default();
+            let detail = format!("{method} is not allowed here; there are {there_are}");
+            Err(Problem::new(Kind::MethodNotAllowed, detail).header(header::ALLOW, allow))
         }
     }
 }
@@ -113,11 +192,6 @@ async fn csp_reports(
 
 async fn csp_reports_options(req: HttpRequest, state: web::Data<State>) -> HttpResponse {
     csp::options(&req, &state.csp_reports())
-}
-
-/// GET, and HEAD, which is GET without the body.
-fn get() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 async fn not_found(req: HttpRequest) -> Result<HttpResponse, Problem> {

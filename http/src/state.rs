@@ -1,5 +1,8 @@
 //! What all handlers share.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix::Actor as _;
@@ -13,15 +16,26 @@ use crate::access::{Caller, Policy, TokenRing};
 use crate::config::{Guard, HttpConfig, Limits};
 use crate::csp::{Collector, CspReports};
 
-/// How often a request that waits looks whether the board has begun to shut down.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// A board with what its front end was told.
 pub(crate) struct State {
     pub(crate) board: Callboard,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     csp_reports: Mutex<Option<Collector>>,
+    /// How many streams of events are open.
+    streams: Arc<AtomicUsize>,
+    /// The paths that are mounted, with their methods.
+    routes: Mutex<BTreeMap<&'static str, String>>,
+}
+
+/// The place of one open stream; it is free again once this is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl State {
@@ -34,7 +48,14 @@ impl State {
             read_only: config.read_only,
         };
         let csp_reports = Mutex::new(config.csp_reports);
-        Self { board: board.clone(), policy, limits: config.limits, csp_reports }
+        Self {
+            board: board.clone(),
+            policy,
+            limits: config.limits,
+            csp_reports,
+            streams: Arc::default(),
+            routes: Mutex::default(),
+        }
     }
 
     /// Where reports of violations go. Without one that was given, or if it has ended, one is made here: it counts and
@@ -61,6 +82,24 @@ impl State {
         })
     }
 
+    /// A path is mounted with these methods.
+    pub(crate) fn note_route(&self, path: &'static str, allow: &str) {
+        self.routes.lock().insert(path, allow.to_owned());
+    }
+
+    /// The paths that are mounted, with their methods.
+    #[cfg(test)]
+    pub(crate) fn routes(&self) -> BTreeMap<&'static str, String> {
+        self.routes.lock().clone()
+    }
+
+    /// A place for one more stream, while there is one.
+    pub(crate) fn take_place(&self) -> Option<Place> {
+        let one_more = |open| (open < self.limits.streams).then_some(open + 1);
+        self.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Place(Arc::clone(&self.streams)))
+    }
+
     /// Waits for a task, but not into the shutdown of the board: who still waited then would hold it up.
     ///
     /// `None` if it did not happen in time.
@@ -70,11 +109,7 @@ impl State {
         until: WaitFor,
         timeout: Duration,
     ) -> Result<Option<TaskResult>, callboard_tasks::Error> {
-        let draining = async {
-            while !self.board.is_draining() {
-                tokio::time::sleep(LOOK).await;
-            }
-        };
+        let draining = self.board.draining();
         let wait = self.board.wait(id, until, timeout);
         match select(std::pin::pin!(wait), std::pin::pin!(draining)).await {
             Either::Left((Ok(result), _)) => Ok(Some(result)),

@@ -1,19 +1,24 @@
-//! One task: looked up, waited for, cancelled, tried again.
+//! One task: looked up, waited for, cancelled, tried again, changed, removed.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
-use callboard_tasks::{Error, InvalidMove, JobId, Phase, StoreError, TaskResult, WaitFor};
+use callboard_tasks::{
+    Change, Error, InvalidMove, JobId, Phase, Problem as FieldProblem, StoreError, TaskResult, WaitFor,
+};
 
 use crate::access::{Caller, Right};
-use crate::etag::{self, Known};
+use crate::enqueue::read;
+use crate::etag::{self, Condition, Known};
+use crate::members::{Member as _, Members, members, text_of};
 use crate::problem::{Kind, Problem};
 use crate::query::Query;
 use crate::state::State;
 use crate::task_json::{self, Shown};
-use crate::{links, prefer};
+use crate::{body, links, prefer};
 
 /// `GET /tasks/{id}`.
 pub(crate) async fn get(req: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
@@ -118,7 +123,85 @@ pub(crate) async fn retry(req: HttpRequest, state: web::Data<State>) -> Result<H
     Ok(with_task(builder(&state, &result, StatusCode::ACCEPTED), &req, &caller, &result))
 }
 
-fn id_of(req: &HttpRequest) -> Result<JobId, Problem> {
+/// `POST /tasks/{id}/run-now`.
+pub(crate) async fn run_now(req: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let caller = state.caller(&req);
+    caller.must(Right::Write)?;
+    Query::of(&req, &[])?;
+    let result = state.board.change(id_of(&req)?, Change::RunNow).await?;
+    Ok(with_task(builder(&state, &result, StatusCode::OK), &req, &caller, &result))
+}
+
+/// `DELETE /tasks/{id}`.
+pub(crate) async fn delete(req: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    state.caller(&req).must(Right::Write)?;
+    Query::of(&req, &[])?;
+    state.board.change(id_of(&req)?, Change::Delete).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+members! {
+    /// What can be changed of a task.
+    Member {
+        RunAfter "run_after",
+        Priority "priority",
+        Queue "queue",
+        MaxAttempts "max_attempts",
+    }
+}
+
+/// `PATCH /tasks/{id}`.
+pub(crate) async fn patch(
+    req: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let caller = state.caller(&req);
+    caller.must(Right::Write)?;
+    Query::of(&req, &[])?;
+    let id = id_of(&req)?;
+    let body = body::read_json(&req, payload, state.limits).await?;
+    let mut members = Members::of(text_of(&body)?)?;
+    let clock = state.board.clock();
+    let run_after = match members.given(Member::RunAfter) {
+        // Here null is an answer: at once.
+        Some("null") => Some(None),
+        _ => members.read(Member::RunAfter, |json| read::when(json, clock)?.resolve(clock.now()).map_err(Into::into)),
+    };
+    let priority = members.read(Member::Priority, read::priority).map(|n| i8::try_from(n).expect("in its range"));
+    let queue = members.read(Member::Queue, read::name);
+    let max_attempts = members.read(Member::MaxAttempts, read::max_attempts);
+    let mistakes = members.mistakes();
+    if !mistakes.is_empty() {
+        return Err(Problem::fields(mistakes));
+    }
+    if run_after.is_none() && priority.is_none() && queue.is_none() && max_attempts.is_none() {
+        let detail = format!("the body changes nothing; give one of {}", Member::NAMES.join(", "));
+        return Err(Problem::fields(vec![FieldProblem::new("#", detail)]));
+    }
+    let now = state.board.get(id).await?;
+    let if_version = Condition::of(req.headers()).wanted(now.job().state.version)?;
+    if let Some(queue) = &queue {
+        check_queue(&state, now.backend(), queue)?;
+    }
+    let queue = queue.map(Cow::into_owned);
+    let change = Change::Reschedule { run_after, priority, queue, max_attempts, if_version };
+    let result = state.board.change(id, change).await?;
+    Ok(with_task(builder(&state, &result, StatusCode::OK), &req, &caller, &result))
+}
+
+fn check_queue(state: &State, backend: &str, queue: &str) -> Result<(), Problem> {
+    let known = state.board.backends().into_iter().find(|info| info.alias == backend);
+    match known {
+        Some(info) if !info.queues.allow(queue) => {
+            let detail = format!("is {queue:?}, which is not a queue of the backend {backend:?}");
+            Err(Problem::fields(vec![FieldProblem::new("#/queue", detail)]))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn id_of(req: &HttpRequest) -> Result<JobId, Problem> {
     let id = req.match_info().query("id");
     id.parse().map_err(|detail: String| Problem::new(Kind::InvalidParameter, detail))
 }

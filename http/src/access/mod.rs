@@ -167,6 +167,14 @@ impl Caller {
         }
     }
 
+    /// Whether it may still be here: a token may have expired since.
+    pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Token(token) => token.expires.is_none_or(|end| now < end),
+            Self::Local | Self::Application | Self::Anybody => true,
+        }
+    }
+
     /// Insists on a right.
     pub(crate) fn must(&self, right: Right<'_>) -> Result<(), Problem> {
         if self.has(&right) {

@@ -1,7 +1,7 @@
 //! `POST /enqueue`: a body becomes a call, the call a job, and the job the answer.
 
-mod members;
-mod read;
+mod batch;
+pub(crate) mod read;
 mod scan;
 
 use std::borrow::Cow;
@@ -12,8 +12,10 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use callboard_tasks::{AnyCall, Error, Json, Problem as FieldProblem, RunAfter, TaskResult, WaitFor, near_names};
 
-use self::members::{Member, Members};
+pub(crate) use self::batch::post as post_batch;
+
 use crate::access::{Caller, Right};
+use crate::members::{Members, members, text_of};
 use crate::problem::{Kind, Problem};
 use crate::query::Query;
 use crate::state::State;
@@ -23,7 +25,27 @@ use crate::{body, links, prefer};
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The handler.
+members! {
+    /// A member of a call.
+    Member {
+        Task "task",
+        Args "args",
+        Backend "backend",
+        Queue "queue",
+        Priority "priority",
+        RunAfter "run_after",
+        MaxAttempts "max_attempts",
+        TimeoutMs "timeout_ms",
+        ExpiresAt "expires_at",
+        Tags "tags",
+        Metadata "metadata",
+        Unique "unique",
+        LimitKey "limit_key",
+    }
+    later 2
+}
+
+/// `POST /enqueue`.
 pub(crate) async fn post(
     req: HttpRequest,
     payload: web::Payload,
@@ -32,18 +54,26 @@ pub(crate) async fn post(
     let caller = state.caller(&req);
     caller.must(Right::EnqueueAny)?;
     Query::of(&req, &[])?;
-    if req.headers().contains_key(IDEMPOTENCY_KEY) {
-        return Err(Problem::parameter("Idempotency-Key", "is not supported yet"));
-    }
+    refuse_idempotency_key(&req)?;
     let body = body::read_json(&req, payload, state.limits).await?;
-    let mut call = call_of(&state, &caller, &body).await?;
-    if let Some(trace) = req.headers().get(TRACEPARENT).and_then(|trace| trace.to_str().ok()) {
-        call.options_mut().traceparent = Some(trace.to_owned());
-    }
+    let mut call = call_of(&state, &caller, text_of(&body)?).await?;
+    call.options_mut().traceparent = traceparent(&req);
     let enqueued = state.board.try_enqueue_any(call).await?;
     let wait = prefer::wait(req.headers(), state.limits.wait);
     let (result, waited) = finished_in_time(&state, enqueued, wait).await;
     Ok(answer(&req, &caller, &result, waited.then_some(wait)))
+}
+
+fn refuse_idempotency_key(req: &HttpRequest) -> Result<(), Problem> {
+    match req.headers().contains_key(IDEMPOTENCY_KEY) {
+        true => Err(Problem::parameter("Idempotency-Key", "is not supported yet")),
+        false => Ok(()),
+    }
+}
+
+/// The trace that a request belongs to; one that is none is not kept.
+fn traceparent(req: &HttpRequest) -> Option<String> {
+    Some(req.headers().get(TRACEPARENT)?.to_str().ok()?.to_owned())
 }
 
 /// Waits for the end if the client prefers that. Also gives whether the end came while it waited.
@@ -80,9 +110,9 @@ fn answer(req: &HttpRequest, caller: &Caller, result: &TaskResult, waited: Optio
     response.body(task_json::of(result, shown))
 }
 
-/// The call that a body asks for, or all of its mistakes.
-async fn call_of(state: &State, caller: &Caller, body: &[u8]) -> Result<AnyCall, Problem> {
-    let mut members = Members::of(body)?;
+/// The call that a text asks for, or all of its mistakes.
+async fn call_of(state: &State, caller: &Caller, text: &str) -> Result<AnyCall, Problem> {
+    let mut members = Members::of(text)?;
     let task = members.read(Member::Task, read::name);
     let args = members.read(Member::Args, read::args);
     let options = Options::read(&mut members, state);
@@ -157,7 +187,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn read(members: &mut Members<'a>, state: &State) -> Self {
+    fn read(members: &mut Members<'a, Member>, state: &State) -> Self {
         for later in [Member::Unique, Member::LimitKey] {
             members.read(later, |_| Err::<(), _>("is not supported yet".into()));
         }

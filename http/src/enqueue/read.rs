@@ -6,30 +6,15 @@ use std::time::Duration;
 use callboard_tasks::{Clock, Json, RunAfter, check_name};
 use serde_json::Value;
 
-use super::members::shown;
 use super::scan;
+use crate::members::{Wrong, shown};
 
 const MAX_TAGS: usize = 16;
 const MAX_METADATA: usize = 16 * 1024;
 const MAX_ARGS: usize = 256 * 1024;
 
-/// What is wrong with a member.
-#[derive(Debug)]
-pub(super) struct Wrong {
-    /// Where below the member, as the rest of a JSON pointer; empty for the member itself.
-    pub(super) below: String,
-    /// What is wrong, with the value, and what to write instead.
-    pub(super) detail: String,
-}
-
-impl<T: Into<String>> From<T> for Wrong {
-    fn from(detail: T) -> Self {
-        Self { below: String::new(), detail: detail.into() }
-    }
-}
-
 /// Text, borrowed unless it holds an escape.
-pub(super) fn text(json: &str) -> Result<Cow<'_, str>, Wrong> {
+pub(crate) fn text(json: &str) -> Result<Cow<'_, str>, Wrong> {
     let plain = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).filter(|text| !text.contains('\\'));
     match plain {
         Some(text) => Ok(Cow::Borrowed(text)),
@@ -41,14 +26,14 @@ pub(super) fn text(json: &str) -> Result<Cow<'_, str>, Wrong> {
 }
 
 /// A name of a task, queue or backend.
-pub(super) fn name(json: &str) -> Result<Cow<'_, str>, Wrong> {
+pub(crate) fn name(json: &str) -> Result<Cow<'_, str>, Wrong> {
     let name = text(json)?;
     check_name(&name)?;
     Ok(name)
 }
 
 /// Arguments: an object or an array, checked for size, depth and silent losses before anybody reads them.
-pub(super) fn args(json: &str) -> Result<&str, Wrong> {
+pub(crate) fn args(json: &str) -> Result<&str, Wrong> {
     if !json.starts_with(['{', '[']) {
         return Err(format!("is {}; give an object by parameter name or an array by position", shown(json)).into());
     }
@@ -59,7 +44,7 @@ pub(super) fn args(json: &str) -> Result<&str, Wrong> {
 }
 
 /// Attached data: an object.
-pub(super) fn metadata(json: &str) -> Result<Json, Wrong> {
+pub(crate) fn metadata(json: &str) -> Result<Json, Wrong> {
     if !json.starts_with('{') {
         return Err(format!("is {}; give an object", shown(json)).into());
     }
@@ -94,30 +79,30 @@ fn whole(json: &str, least: i64, most: i64) -> Result<i64, Wrong> {
 }
 
 /// -100 to 100.
-pub(super) fn priority(json: &str) -> Result<i64, Wrong> {
+pub(crate) fn priority(json: &str) -> Result<i64, Wrong> {
     whole(json, -100, 100)
 }
 
 /// At least 1.
-pub(super) fn max_attempts(json: &str) -> Result<u32, Wrong> {
+pub(crate) fn max_attempts(json: &str) -> Result<u32, Wrong> {
     whole(json, 1, i64::from(i32::MAX)).map(|number| u32::try_from(number).expect("in its range"))
 }
 
 /// Milliseconds, at least 1 and at most a hundred years.
-pub(super) fn timeout(json: &str) -> Result<Duration, Wrong> {
+pub(crate) fn timeout(json: &str) -> Result<Duration, Wrong> {
     const CENTURY: i64 = 100 * 366 * 24 * 3600 * 1000;
     whole(json, 1, CENTURY).map(|ms| Duration::from_millis(u64::try_from(ms).expect("in its range")))
 }
 
 /// A time, or a pause from now on.
-pub(super) fn when(json: &str, clock: &Clock) -> Result<RunAfter, Wrong> {
+pub(crate) fn when(json: &str, clock: &Clock) -> Result<RunAfter, Wrong> {
     let when = RunAfter::from(text(json)?.into_owned());
     when.resolve(clock.now())?;
     Ok(when)
 }
 
 /// Labels.
-pub(super) fn tags(json: &str) -> Result<Vec<String>, Wrong> {
+pub(crate) fn tags(json: &str) -> Result<Vec<String>, Wrong> {
     let tags: Vec<String> =
         serde_json::from_str(json).map_err(|_| format!("is {}; give an array of texts", shown(json)))?;
     if tags.len() > MAX_TAGS {

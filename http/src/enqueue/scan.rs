@@ -6,8 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::members::shown;
-use super::read::Wrong;
+use crate::members::{Wrong, shown};
 
 const MAX_DEPTH: usize = 64;
 

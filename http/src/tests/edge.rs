@@ -59,7 +59,10 @@ async fn each_path_knows_its_methods() {
     for (path, allow) in [
         ("/enqueue", "POST, OPTIONS"),
         ("/tasks", "GET, HEAD, OPTIONS"),
-        (one.as_str(), "GET, HEAD, OPTIONS"),
+        ("/enqueue/batch", "POST, OPTIONS"),
+        (one.as_str(), "GET, HEAD, PATCH, DELETE, OPTIONS"),
+        (&format!("{one}/events"), "GET, HEAD, OPTIONS"),
+        (&format!("{one}/run-now"), "POST, OPTIONS"),
         (&format!("{one}/result"), "GET, HEAD, OPTIONS"),
         (&format!("{one}/cancel"), "POST, OPTIONS"),
         (&format!("{one}/retry"), "POST, OPTIONS"),
@@ -87,7 +90,7 @@ async fn paths_that_are_not_ours_are_not_found() {
     let app = serve(&board, HttpConfig::default()).await;
     let id = "0193b3a0-5c1e-7d2a-9f00-1c2d3e4f5a6b";
     for path in
-        ["/", "/enqueue/", "/tasks/", "/enqueuex", &format!("/tasks/{id}/"), &format!("/tasks/{id}/events"), "//tasks"]
+        ["/", "/enqueue/", "/tasks/", "/enqueuex", &format!("/tasks/{id}/"), &format!("/tasks/{id}/eventsx"), "//tasks"]
     {
         for request in [get(path), post(path)] {
             assert_eq!(ask(&app, request).await.problem(), "not-found", "{path}");
@@ -141,5 +144,21 @@ async fn errors_of_every_layer_are_problems_without_inside_information() {
         assert!(!text.contains("secret") && !text.contains("/home"), "{text}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+}
+
+#[actix_web::test]
+async fn every_path_that_is_mounted_says_so_by_options() {
+    let (board, _) = board().await;
+    let state = std::sync::Arc::new(State::new(&board, HttpConfig::default()));
+    let mounted = std::sync::Arc::clone(&state);
+    let app = App::new().configure(move |cfg| routes::mount(cfg, &mounted));
+    let app = actix_web::test::init_service(app).await;
+    let routes = state.routes();
+    assert!(routes.len() > 10, "{routes:?}");
+    for (path, allow) in routes {
+        let path = path.replace("{id}", "0193b3a0-5c1e-7d2a-9f00-1c2d3e4f5a6b").replace("{slug}", "csrf");
+        let answer = ask(&app, local(TestRequest::default().method("OPTIONS".parse().unwrap()).uri(&path))).await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (204, Some(allow.as_str())), "{path}");
     }
 }

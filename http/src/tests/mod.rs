@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod batch;
+mod change;
 mod edge;
 mod enqueue;
+mod events;
 mod list;
 mod losses;
 mod mount;
@@ -24,7 +27,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::test::TestRequest;
 use actix_web::{App, Error};
 use callboard_actors::{Backend, Callboard};
-use callboard_tasks::{Data, JobId, Stop, Task as _, TaskDefinition, WaitFor, task};
+use callboard_tasks::{Data, JobId, Stop, Task as _, TaskContext, TaskDefinition, WaitFor, task};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -54,6 +57,13 @@ async fn pass_gate(gate: Data<Gate>) {
     gate.0.acquire().await.unwrap().forget();
 }
 
+/// Says how far it is, and then runs until the test opens the gate.
+#[task]
+async fn report_and_pass(context: TaskContext, gate: Data<Gate>) {
+    context.progress(3, 10);
+    gate.0.acquire().await.unwrap().forget();
+}
+
 #[task(http = false)]
 async fn only_inside(secret: i64) {
     let _ = secret;
@@ -73,6 +83,7 @@ fn definitions() -> Vec<&'static TaskDefinition> {
         greet::definition(),
         fail::definition(),
         pass_gate::definition(),
+        report_and_pass::definition(),
         only_inside::definition(),
         stumble::definition(),
     ]

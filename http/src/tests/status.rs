@@ -9,7 +9,7 @@ async fn the_registry_lists_the_tasks_that_are_open_to_http() {
     let body = ask(&app, get("/registry")).await.json();
     let items = body["items"].as_array().unwrap();
     let names: Vec<_> = items.iter().map(|task| task["name"].as_str().unwrap()).collect();
-    assert_eq!(names, [add::NAME, fail::NAME, greet::NAME, pass_gate::NAME]);
+    assert_eq!(names, [add::NAME, fail::NAME, greet::NAME, pass_gate::NAME, report_and_pass::NAME]);
     assert_eq!(
         items[0],
         serde_json::json!({"name": add::NAME, "description": "Adds two numbers.", "queue": "math", "parameters": [

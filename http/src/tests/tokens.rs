@@ -3,7 +3,7 @@
 use super::*;
 use crate::{Scope, Token};
 
-fn token(id: &str, scopes: &[&str]) -> (String, Token) {
+pub(super) fn token(id: &str, scopes: &[&str]) -> (String, Token) {
     let text = format!("tk_{id}_{}", "s".repeat(43));
     let scopes = scopes.iter().map(|scope| scope.parse::<Scope>().unwrap()).collect();
     let token =
@@ -11,7 +11,7 @@ fn token(id: &str, scopes: &[&str]) -> (String, Token) {
     (text, token)
 }
 
-fn with(request: TestRequest, text: &str) -> TestRequest {
+pub(super) fn with(request: TestRequest, text: &str) -> TestRequest {
     request.insert_header(("authorization", format!("Bearer {text}")))
 }
 

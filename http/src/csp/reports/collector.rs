@@ -112,7 +112,7 @@ impl Collector {
                     .to(|req: HttpRequest, collector: web::Data<Self>| async move { options(&req, &collector) }),
             )
             .default_service(web::to(|req: HttpRequest| async move {
-                let answer = wrong_method(req.clone(), "POST, OPTIONS").await;
+                let answer = wrong_method(req.clone(), HeaderValue::from_static("POST, OPTIONS")).await;
                 answer.unwrap_or_else(|problem| shown(&problem, &req))
             }))
     }
