@@ -70,11 +70,13 @@ fn spec(n: usize) -> Arc<JobSpec> {
         tags: Vec::new(),
         metadata: None,
         traceparent: None,
+        unique: None,
+        limit_key: None,
     })
 }
 
 fn success(id: JobId, run: u64) -> Outcome {
-    Outcome { id, run, started_at: Some(Timestamp::now()), ending: Ending::Succeeded(Json::null()) }
+    Outcome { id, run, started_at: Some(Timestamp::now()), ending: Ending::Succeeded(Json::null()), logs: Vec::new() }
 }
 
 impl Bench {
@@ -138,7 +140,7 @@ impl Bench {
                 for n in (producer..jobs).step_by(PRODUCERS) {
                     let spec = spec(n);
                     let id = spec.id;
-                    let unit = Unit { jobs: vec![spec], claim: Some(Claim { worker }) };
+                    let unit = Unit { jobs: vec![spec], claim: Some(Claim { worker }), idempotency: None };
                     let placed = store.enqueue(vec![unit]).await.remove(0).expect("kept");
                     assert!(placed.claimed, "the worker is registered");
                     done.send(success(id, 1)).expect("somebody finishes it");
@@ -157,7 +159,8 @@ impl Bench {
             let store = Arc::clone(&self.store);
             producers.spawn(async move {
                 for n in (producer..jobs / size).step_by(count) {
-                    let unit = Unit { jobs: (0..size).map(|m| spec(n * size + m)).collect(), claim: None };
+                    let unit =
+                        Unit { jobs: (0..size).map(|m| spec(n * size + m)).collect(), claim: None, idempotency: None };
                     store.enqueue(vec![unit]).await.remove(0).expect("kept");
                 }
             });
@@ -172,7 +175,11 @@ impl Bench {
             let store = Arc::clone(&self.store);
             producers.spawn(async move {
                 for n in (producer..jobs / 1_000).step_by(2) {
-                    let unit = Unit { jobs: (0..1_000).map(|m| spec(n * 1_000 + m)).collect(), claim: None };
+                    let unit = Unit {
+                        jobs: (0..1_000).map(|m| spec(n * 1_000 + m)).collect(),
+                        claim: None,
+                        idempotency: None,
+                    };
                     store.enqueue(vec![unit]).await.remove(0).expect("kept");
                 }
             });
@@ -210,7 +217,12 @@ impl Bench {
             let spec = spec(n);
             let id = spec.id;
             let claim = hand_off.then_some(Claim { worker: self.worker });
-            let placed = self.store.enqueue(vec![Unit { jobs: vec![spec], claim }]).await.remove(0).expect("kept");
+            let placed = self
+                .store
+                .enqueue(vec![Unit { jobs: vec![spec], claim, idempotency: None }])
+                .await
+                .remove(0)
+                .expect("kept");
             if !placed.claimed {
                 let ask = Ask { worker: self.worker, limit: 1, queues: None, after_queue: None };
                 assert_eq!(self.store.claim(ask).await.expect("registered").jobs.len(), 1);

@@ -90,11 +90,13 @@ fn spec(clock: &Clock) -> JobSpec {
         tags: Vec::new(),
         metadata: None,
         traceparent: None,
+        unique: None,
+        limit_key: None,
     }
 }
 
 fn success(id: JobId, run: u64) -> Outcome {
-    Outcome { id, run, started_at: None, ending: Ending::Succeeded(Json::null()) }
+    Outcome { id, run, started_at: None, ending: Ending::Succeeded(Json::null()), logs: Vec::new() }
 }
 
 fn successes(jobs: &[Job]) -> Vec<Outcome> {
@@ -119,7 +121,9 @@ async fn producers(file: &Path, jobs: usize) {
             for _ in (producer..jobs).step_by(PRODUCERS) {
                 let spec = Arc::new(spec(&clock));
                 let id = spec.id;
-                let placed = store.enqueue(vec![Unit { jobs: vec![spec], claim: Some(Claim { worker }) }]).await;
+                let placed = store
+                    .enqueue(vec![Unit { jobs: vec![spec], claim: Some(Claim { worker }), idempotency: None }])
+                    .await;
                 assert!(placed[0].as_ref().is_ok_and(|placed| placed.claimed), "it is handed off: {placed:?}");
                 ran.send(id).expect("somebody finishes");
             }
@@ -141,7 +145,7 @@ async fn put(store: &SqliteStore, jobs: usize) {
     let clock = Clock::system();
     let mut under_way = VecDeque::new();
     for _ in 0..jobs / 1_000 {
-        let unit = Unit { jobs: (0..1_000).map(|_| Arc::new(spec(&clock))).collect(), claim: None };
+        let unit = Unit { jobs: (0..1_000).map(|_| Arc::new(spec(&clock))).collect(), claim: None, idempotency: None };
         under_way.push_back(store.enqueue(vec![unit]));
         if under_way.len() > 2 {
             let placed = under_way.pop_front().expect("there are three").await;
@@ -206,7 +210,8 @@ async fn latency(file: &Path, jobs: usize) {
         let spec = Arc::new(spec(&clock));
         let id = spec.id;
         let before = Instant::now();
-        let placed = store.enqueue(vec![Unit { jobs: vec![spec], claim: Some(Claim { worker }) }]).await;
+        let placed =
+            store.enqueue(vec![Unit { jobs: vec![spec], claim: Some(Claim { worker }), idempotency: None }]).await;
         times.push(before.elapsed().as_micros());
         assert!(placed[0].is_ok());
         store.finish(vec![success(id, 1)]).await.expect("it is written");

@@ -28,6 +28,7 @@ pub(crate) fn task(options: TokenStream, item: &TokenStream, at: &TokenStream) -
     };
     let parameters = function.take_parameters(&mut errors);
     function.check(options.marker.as_ref(), &mut errors);
+    check_limit_key(&parameters, &options, &mut errors);
     let name = name(&function, &options, &mut errors);
     let returns = Returns::read(&function.signature.output, &mut errors);
     let task = Expansion { function: &function, options: &options, parameters: &parameters, returns, name, at };
@@ -38,6 +39,20 @@ pub(crate) fn task(options: TokenStream, item: &TokenStream, at: &TokenStream) -
         #[allow(clippy::needless_pass_by_value)]
         #function
         #rest
+    }
+}
+
+/// A limit key is the value of an argument, so there must be that argument.
+fn check_limit_key(parameters: &[Parameter], options: &Options, errors: &mut Errors) {
+    let Some(key) = &options.limit_key else { return };
+    let arguments = parameters.iter().filter_map(|parameter| match parameter {
+        Parameter::Argument(argument) => Some(argument.key()),
+        Parameter::Injected(_) | Parameter::Context => None,
+    });
+    let arguments: Vec<_> = arguments.collect();
+    if !arguments.contains(&key.value()) {
+        let there_are = if arguments.is_empty() { "none".to_owned() } else { arguments.join(", ") };
+        errors.add(key, format!("`limit_key` names an argument of the task; there is {there_are}"));
     }
 }
 

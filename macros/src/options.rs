@@ -12,7 +12,7 @@ use crate::errors::Errors;
 use crate::names::{check_name, is_primitive};
 
 /// Every option, in the order in which messages list them.
-const OPTIONS: [&str; 12] = [
+const OPTIONS: [&str; 14] = [
     "queue",
     "priority",
     "backend",
@@ -23,6 +23,8 @@ const OPTIONS: [&str; 12] = [
     "name",
     "aliases",
     "http",
+    "unique",
+    "limit_key",
     "marker",
     "register",
 ];
@@ -46,6 +48,9 @@ pub(crate) struct Options {
     /// Earlier names.
     pub(crate) aliases: Vec<LitStr>,
     http: Option<bool>,
+    unique: Option<bool>,
+    /// The parameter whose value is the limit key.
+    pub(crate) limit_key: Option<LitStr>,
     /// The name of the marker type.
     pub(crate) marker: Option<Ident>,
     /// Whether a board finds the task without being told of it; unless said, it does.
@@ -83,6 +88,8 @@ impl Options {
             "name" => self.name = Some(checked_name(name, value)?),
             "aliases" => self.aliases = aliases(value)?,
             "http" => self.http = Some(truth(name, value)?),
+            "unique" => self.unique = Some(truth(name, value)?),
+            "limit_key" => self.limit_key = Some(text(name, value, "\"tenant_id\"")?.clone()),
             "register" => self.register = Some(truth(name, value)?),
             "marker" => self.marker = Some(marker(value)?),
             _ => return Err(syn::Error::new_spanned(key, unknown(name))),
@@ -109,6 +116,8 @@ impl Options {
             field("timeout", self.timeout.as_ref().map(time)),
             field("expires", self.expires.as_ref().map(time)),
             field("http", self.http.map(|http| quote!(#http))),
+            field("unique", self.unique.map(|unique| quote!(#unique))),
+            field("limit_key", self.limit_key.as_ref().map(|key| quote!(::core::option::Option::Some(#key)))),
         ];
         let fields = fields.iter().flatten();
         quote!(#at::TaskOptions { #(#fields)* ..#at::TaskOptions::DEFAULT })

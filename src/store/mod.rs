@@ -14,7 +14,20 @@ pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::error::OpenError;
 pub use callboard_tasks::{
-    Ask, Attempts, Beat, Change, Changed, Claim, Claimed, Control, Ear, Ending, Fate, Filter, Heard, Job, JobSpec,
-    JobState, Json, Listing, Lookup, MemoryOptions, MemoryStore, Move, Outcome, Page, Placed, Prunable, Published,
-    PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
+    Ask, Attempts, Beat, Change, Changed, Claim, Claimed, Control, Ear, Ending, Fate, Filter, Found, Heard, Inquiry,
+    Job, JobSpec, JobState, Json, Listing, LogLine, Lookup, MemoryOptions, MemoryStore, Move, Outcome, Page, Placed,
+    Prunable, Published, PublishedParameter, Pulse, QueueLimits, QueueStats, Rate, Replayed, ScheduleDefinition,
+    ScheduleRecord, Stats, Store, StoreError, Tick, UniqueKey, Unit,
 };
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+/// What these stores do not keep yet.
+pub(crate) fn unkept(what: &str) -> callboard_tasks::StoreError {
+    callboard_tasks::StoreError::Refused(format!("this store does not keep {what} yet"))
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+/// Whether a unit asks for what these stores do not keep yet.
+pub(crate) fn has_keys(unit: &callboard_tasks::Unit) -> bool {
+    unit.idempotency.is_some() || unit.jobs.iter().any(|spec| spec.unique.is_some())
+}

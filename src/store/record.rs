@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use callboard_tasks::{Job, JobId, JobSpec, JobState, Json, Phase, RetryPolicy, Timestamp, WorkerId};
+use callboard_tasks::{Job, JobId, JobSpec, JobState, Json, Phase, RetryPolicy, Timestamp, UniqueKey, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// A row that Callboard did not write.
@@ -38,12 +38,17 @@ struct Rare {
     tags: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traceparent: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unique: Option<Box<UniqueKey>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limit_key: Option<Box<str>>,
 }
 
 /// What is rare in a spec, as JSON; `None` where nothing is.
 pub(crate) fn rare(spec: &JobSpec) -> Option<String> {
     let plain_retry = spec.retry == RetryPolicy::default();
-    if plain_retry && spec.timeout.is_none() && spec.tags.is_empty() && spec.traceparent.is_none() {
+    let keyless = spec.unique.is_none() && spec.limit_key.is_none();
+    if plain_retry && keyless && spec.timeout.is_none() && spec.tags.is_empty() && spec.traceparent.is_none() {
         return None;
     }
     let rare = Rare {
@@ -51,6 +56,8 @@ pub(crate) fn rare(spec: &JobSpec) -> Option<String> {
         retry: (!plain_retry).then_some(spec.retry),
         tags: spec.tags.clone(),
         traceparent: spec.traceparent.clone(),
+        unique: spec.unique.clone(),
+        limit_key: spec.limit_key.clone(),
     };
     Some(serde_json::to_string(&rare).expect("numbers and texts have a JSON"))
 }
@@ -75,6 +82,8 @@ impl SpecRow {
             tags: rare.tags,
             metadata: self.metadata.map(Json::from_stored),
             traceparent: rare.traceparent,
+            unique: rare.unique,
+            limit_key: rare.limit_key,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{InvalidTask, Json, RunAfter, Task, TaskDefinition};
+use crate::{Idempotency, InvalidTask, Json, RunAfter, Task, TaskDefinition, Unique};
 
 /// A task with its arguments and options, ready to be enqueued. Made by `the_task::with(..)`.
 ///
@@ -50,6 +50,12 @@ pub struct CallOptions {
     pub metadata: Option<Result<Json, crate::NotJson>>,
     /// The W3C trace context of the request.
     pub traceparent: Option<String>,
+    /// That there shall be one of its kind.
+    pub unique: Option<Unique>,
+    /// With whom it shares the limits of its queue that count by key.
+    pub limit_key: Option<String>,
+    /// The key of the request, if it may come twice.
+    pub idempotency: Option<Idempotency>,
 }
 
 impl<T: Task> Call<T> {
@@ -141,6 +147,35 @@ impl<T: Task> Call<T> {
     #[must_use]
     pub fn traceparent(mut self, traceparent: impl Into<String>) -> Self {
         self.any.options.traceparent = Some(traceparent.into());
+        self
+    }
+
+    /// Is the only one of its kind: who comes while its job has not ended gets that job. See [`Unique`].
+    ///
+    /// ```
+    /// # use callboard_tasks::{task, Unique};
+    /// # #[task] async fn report(id: u64) {}
+    /// let call = report::with(7u64).unique(Unique::by_key("report:7").or_replace());
+    /// # let _ = call;
+    /// ```
+    #[must_use]
+    pub fn unique(mut self, unique: Unique) -> Self {
+        self.any.options.unique = Some(unique);
+        self
+    }
+
+    /// Counts for the limits that its queue has for each key: a tenant, a host, an account.
+    #[must_use]
+    pub fn limit_key(mut self, key: impl Into<String>) -> Self {
+        self.any.options.limit_key = Some(key.into());
+        self
+    }
+
+    /// May come twice: an enqueue with the same key and the same request, within its time, is answered with the jobs
+    /// of the first one. See [`Idempotency`].
+    #[must_use]
+    pub fn idempotency(mut self, idempotency: Idempotency) -> Self {
+        self.any.options.idempotency = Some(idempotency);
         self
     }
 

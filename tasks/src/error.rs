@@ -49,6 +49,26 @@ pub enum Error {
     /// The job's phase does not allow it (409).
     #[error(transparent)]
     InvalidMove(#[from] crate::InvalidMove),
+    /// Another job holds the unique key of the call, or of the job that was to run again (409).
+    #[error("task {existing} has the same unique key and has not ended or let go of it")]
+    UniqueConflict {
+        /// The other job.
+        existing: JobId,
+    },
+    /// The idempotency key was used before, for another request (422).
+    #[error("the idempotency key was used before, for another request; give each request a key of its own")]
+    IdempotencyMismatch,
+    /// As many jobs wait in the queue as its limits allow; try again when some have run (503).
+    #[error("the queue {queue:?} is full: at most {depth} jobs may wait in it")]
+    QueueFull {
+        /// The queue.
+        queue: String,
+        /// How many may wait.
+        depth: u64,
+    },
+    /// There is no schedule of that name (404).
+    #[error("there is no schedule {0:?}")]
+    NoSchedule(String),
     /// The backend does not do this (Django's `NotImplementedError`).
     #[error("the backend {alias:?} does not support {what}")]
     Unsupported {
@@ -68,7 +88,7 @@ pub enum Error {
     Draining,
     /// The store failed; the same call may succeed later (503).
     #[error("the store of the backend failed")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// The value that the job returned is not of the expected type.
     #[error("the return value of task {id} does not fit the expected type")]
     ReturnType {
@@ -86,11 +106,27 @@ pub enum Error {
     },
 }
 
+/// What callers can do something about has a variant of its own; the rest is the store's.
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::UniqueConflict { existing, .. } => Self::UniqueConflict { existing },
+            StoreError::IdempotencyMismatch => Self::IdempotencyMismatch,
+            StoreError::QueueFull { queue, depth, .. } => Self::QueueFull { queue, depth },
+            StoreError::NoSchedule(name) => Self::NoSchedule(name),
+            other => Self::Store(other),
+        }
+    }
+}
+
 impl Error {
     /// Whether the same request may succeed later without a change.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Draining | Self::Store(_) | Self::NoAnswer { .. })
+        matches!(
+            self,
+            Self::Full { .. } | Self::QueueFull { .. } | Self::Draining | Self::Store(_) | Self::NoAnswer { .. }
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::{ContextV7, Uuid};
 
-use crate::{Json, Phase, RetryPolicy, Status};
+use crate::{Json, Phase, RetryPolicy, Status, UniqueKey};
 
 /// Names a job for ever: a UUIDv7, so ids made by one process sort in the order of their making.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -146,6 +146,12 @@ pub struct JobSpec {
     /// The W3C trace context of the request that enqueued it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What no other job may hold as long as it does; `None` is a job among any number of its kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<Box<UniqueKey>>,
+    /// With whom it shares the limits of its queue that count by key; `None` counts for none of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_key: Option<Box<str>>,
 }
 
 impl JobSpec {
@@ -203,6 +209,9 @@ pub struct Attempts {
     pub worker_ids: WorkerIds,
     /// One record for each failed attempt; the last [`Attempts::KEPT`].
     pub errors: Vec<TaskError>,
+    /// What its attempts wrote to their log, oldest first; the last [`LogLine::KEPT`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogLine>,
 }
 
 impl Attempts {
@@ -217,6 +226,13 @@ impl Attempts {
     /// Appends the record of a failed attempt.
     pub fn add_error(&mut self, error: TaskError) {
         keep_last(&mut self.errors, error);
+    }
+
+    /// Appends lines of a log; the oldest go if there are too many.
+    pub fn add_logs(&mut self, lines: Vec<LogLine>) {
+        self.logs.extend(lines);
+        let too_many = self.logs.len().saturating_sub(LogLine::KEPT);
+        self.logs.drain(..too_many);
     }
 }
 
@@ -326,6 +342,12 @@ impl JobState {
         &self.history.errors
     }
 
+    /// What its attempts wrote to their log, oldest first.
+    #[must_use]
+    pub fn logs(&self) -> &[LogLine] {
+        &self.history.logs
+    }
+
     /// The worker processes of its attempts, oldest first.
     #[must_use]
     pub fn worker_ids(&self) -> &[WorkerId] {
@@ -422,6 +444,30 @@ impl TaskError {
             attempt,
             at,
         }
+    }
+}
+
+/// A line that an attempt wrote to its log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Which attempt wrote it, counted from 1.
+    pub attempt: u32,
+    /// When.
+    pub at: Timestamp,
+    /// What it says; at most [`LogLine::MAX_MESSAGE`] bytes.
+    pub message: String,
+}
+
+impl LogLine {
+    /// How many lines a job remembers.
+    pub const KEPT: usize = 50;
+    /// The longest message, in bytes.
+    pub const MAX_MESSAGE: usize = 2 * 1024;
+
+    /// A line whose text is cut to its bound and freed of NUL.
+    #[must_use]
+    pub fn new(message: &str, attempt: u32, at: Timestamp) -> Self {
+        Self { attempt, at, message: clean(message, Self::MAX_MESSAGE) }
     }
 }
 

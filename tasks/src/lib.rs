@@ -34,6 +34,7 @@ mod error;
 mod event;
 mod job;
 mod json;
+mod limits;
 mod memory;
 mod names;
 mod phase;
@@ -41,13 +42,16 @@ mod registry;
 mod result;
 mod retry;
 mod run_after;
+mod schedule;
 mod steps;
 mod stop;
 mod store;
 mod task;
 #[cfg(test)]
 mod tests;
+mod unique;
 mod validate;
+mod why;
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -63,8 +67,9 @@ pub use context::{CancelReason, Cancellation, TaskContext};
 pub use data::{Data, DataKey, DataMap, FromTask, MissingData};
 pub use error::{BoxError, Error, InvalidTask, Problem, WaitError};
 pub use event::{Event, EventKind};
-pub use job::{Attempts, Job, JobId, JobSpec, JobState, Progress, TaskError, WorkerId, WorkerIds};
+pub use job::{Attempts, Job, JobId, JobSpec, JobState, LogLine, Progress, TaskError, WorkerId, WorkerIds};
 pub use json::{Json, NotJson};
+pub use limits::{QueueLimits, Rate};
 pub use memory::{MemoryOptions, MemoryStore};
 pub use names::{MAX_NAME, check_name};
 pub use phase::{InvalidMove, Move, Phase, Status};
@@ -72,13 +77,16 @@ pub use registry::{Registry, RegistryError, near_names};
 pub use result::{NoReturnValue, TaskResult};
 pub use retry::{Backoff, RetryPolicy};
 pub use run_after::{RunAfter, format_duration, parse_duration};
+pub use schedule::{ScheduleDefinition, ScheduleRecord, Tick};
 pub use stop::{Failure, FailureKind, Stop};
 pub use store::{
     Ask, Beat, Change, Changed, Claim, Claimed, Control, Ear, Ending, Fate, Filter, Heard, Listing, Lookup, Outcome,
     Page, Placed, Prunable, Published, PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
 };
 pub use task::{Parameter, Run, Source, Task, TaskArg, TaskDefinition, TaskOptions, TaskOutput};
+pub use unique::{Found, Idempotency, OnConflict, Replayed, Unique, UniqueKey, UniqueUntil};
 pub use validate::{resolve, validate};
+pub use why::{Inquiry, Reason, ReasonCode, Why, why};
 
 /// Makes a function a task; see the `callboard` crate for what it accepts.
 ///

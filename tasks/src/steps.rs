@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::{Change, Ending, InvalidMove, Job, JobState, Move, Outcome, Phase, StoreError, TaskError, WorkerId};
+use crate::{
+    Change, Ending, InvalidMove, Job, JobSpec, JobState, Move, Outcome, Phase, StoreError, TaskError, WorkerId,
+};
 
 /// Steps of the store itself.
 impl Job {
@@ -151,9 +153,12 @@ impl Job {
     /// # Errors
     ///
     /// [`InvalidMove`] if it does not run.
-    pub fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Result<(), InvalidMove> {
+    pub fn finish(&mut self, mut outcome: Outcome, now: Timestamp) -> Result<(), InvalidMove> {
+        let logs = std::mem::take(&mut outcome.logs);
         if outcome.ending == Ending::HandBack {
-            return self.hand_back(now);
+            self.hand_back(now)?;
+            self.state.history.add_logs(logs);
+            return Ok(());
         }
         let state = &mut self.state;
         state.end_overrun()?;
@@ -181,6 +186,7 @@ impl Job {
             }
             Ending::HandBack => unreachable!("returned above"),
         }
+        state.history.add_logs(logs);
         Ok(())
     }
 
@@ -238,6 +244,20 @@ impl Job {
             }
         }
         Ok(())
+    }
+
+    /// A call that is to stand in its place: it takes over that one's arguments, limit key and time, and stays what it
+    /// is otherwise. Only a job that waits can.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidMove`] if it does not wait; nothing is changed then.
+    pub fn replace(&mut self, by: &JobSpec, now: Timestamp) -> Result<(), InvalidMove> {
+        self.state.step(Move::Reschedule)?;
+        let spec = Arc::make_mut(&mut self.spec);
+        spec.args = by.args.clone();
+        spec.limit_key.clone_from(&by.limit_key);
+        self.wait_for(by.run_after, now)
     }
 
     fn cancel(&mut self, now: Timestamp) -> Result<(), InvalidMove> {

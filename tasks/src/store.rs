@@ -20,7 +20,10 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{BoxError, InvalidMove, Job, JobId, JobSpec, Json, Phase, Progress, Status, TaskError, WorkerId};
+use crate::{
+    BoxError, Found, Idempotency, Inquiry, InvalidMove, Job, JobId, JobSpec, Json, LogLine, Phase, Progress,
+    QueueLimits, Replayed, ScheduleDefinition, ScheduleRecord, Status, TaskError, Tick, WorkerId,
+};
 
 /// Keeps the jobs of one backend.
 ///
@@ -32,13 +35,25 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// A unit with a [`Claim`] is inserted as already claimed by that worker (the hand-off), as run 1 of each
     /// of its jobs, exactly as if it had been claimed right after its insertion; pauses are the caller's to heed.
-    /// If the worker is not registered (its lease was taken) or a job is not due, the whole unit is inserted as
-    /// waiting instead, and the answer says so with `claimed: false`.
+    /// If the worker is not registered (its lease was taken), a job is not due, has a unique key, or waits in a queue
+    /// whose starts are limited, or the unit has an idempotency key, the whole unit is inserted as waiting instead,
+    /// and the answer says so with `claimed: false`.
+    ///
+    /// A job whose [unique key](JobSpec::unique) another one [holds](Job::held_key), in the store or earlier in the
+    /// unit, is not inserted. As its [`OnConflict`](crate::OnConflict) says, the answer has the other job in `found`;
+    /// or the whole unit is refused; or the other one takes over arguments and time by [`Job::replace`], if it waits.
+    /// The check and the insertion are one step: of any number of callers at once, one makes the job.
+    ///
+    /// An [idempotency key](Unit::idempotency) that was kept before is answered with the ids of the jobs that its
+    /// unit has made or found, in order (`replayed`), and nothing is done, not even a check; it is kept with the
+    /// jobs, in one commit, and only if they are.
     ///
     /// # Errors
     ///
     /// [`StoreError`] for a unit of which nothing was kept: [`StoreError::DuplicateId`] if one of its ids is
-    /// taken, in the store or within the unit.
+    /// taken, in the store or within the unit; [`StoreError::UniqueConflict`]; [`StoreError::IdempotencyMismatch`];
+    /// [`StoreError::QueueFull`] if a queue has as many waiting jobs as its limits allow, or would have more after the
+    /// unit, counted up to what was enqueued within a second.
     fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>>;
 
     /// Gives due jobs to a worker process, best first. A queue is ready if it is asked for, not paused, and has a
@@ -47,7 +62,13 @@ pub trait Store: Send + Sync + 'static {
     /// (high first), then [effective time](Job::effective_time), then id.
     ///
     /// Not given are: jobs that have [expired](Job::expires_at), which are ended; jobs of tasks that the worker
-    /// has not registered; and suspects (jobs with a loss) beyond one at a time for each worker.
+    /// has not registered; suspects (jobs with a loss) beyond one at a time for each worker; and what the
+    /// [limits](QueueLimits) of its queue hold back. What runs (or is asked to stop) in a queue is in use of its
+    /// concurrency, what runs there with the same limit key of that key's; there is nothing else to be released.
+    /// Starts are counted against the rates where they are claimed, and stay counted if the run is handed back or
+    /// lost. Counting and claiming are one step, so that the limits hold whoever claims at once. A job that is held
+    /// back by its key does not stand in the way of those behind it. Where a rate holds something back, `next_due` is
+    /// no later than when the next one may start.
     ///
     /// While a job is claimed, its attempt counts as if it had started at the claim, its worker is in
     /// `worker_ids`, and `run` is one more than ever before.
@@ -63,7 +84,7 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// `started_at` of an outcome corrects what the claim assumed. [`Ending::Snoozed`] and [`Ending::HandBack`]
     /// take the attempt back: one attempt less, its worker forgotten, `started_at` empty again if it was the
-    /// first. A job that was asked to stop ends as cancelled, whatever comes back but a success. The store does
+    /// first. The lines of the log that come with an outcome are kept with it, whatever the ending. A job that was asked to stop ends as cancelled, whatever comes back but a success. The store does
     /// not count attempts against `max_attempts`: who sends [`Ending::Retry`] has.
     ///
     /// # Errors
@@ -96,15 +117,17 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFound`], [`StoreError::Pruned`], [`StoreError::InvalidMove`] or
-    /// [`StoreError::VersionMismatch`]; nothing is changed then.
+    /// [`StoreError::NotFound`], [`StoreError::Pruned`], [`StoreError::InvalidMove`],
+    /// [`StoreError::VersionMismatch`] or, where a finished job is to run again whose unique key another one holds
+    /// now, [`StoreError::UniqueConflict`]; nothing is changed then.
     fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>>;
 
     /// Changes what holds for all jobs, or registers a process.
     ///
     /// # Errors
     ///
-    /// If the store could not be written.
+    /// If the store could not be written; [`StoreError::NoSchedule`] for one that is neither declared nor made;
+    /// [`StoreError::Gone`] for a declaration of a process that is not registered.
     fn control(&self, control: Control) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Looks jobs up; the answers stand in the order of the ids.
@@ -142,6 +165,29 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// If the store could not be read.
     fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>>;
+
+    /// All schedules that a registered process declares or that were made at run time, by name.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be read.
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, StoreError>>;
+
+    /// Takes a tick of a schedule and enqueues what belongs to it, in one commit. Whether it was taken: not if the
+    /// last tick is another one by now, and not if the schedule is paused or unknown. So any number of processes may
+    /// try; each tick has its jobs once. Those who wait for work are told as after an enqueue.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue`](Self::enqueue); the tick was not taken then.
+    fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>>;
+
+    /// What it knows of a job and of what stands before it; `None` if there is no such job.
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be read.
+    fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>>;
 
     /// Tells `ear` from now on what other processes do to the store, as far as it hears of that. A hint to look,
     /// never the truth: it may come late, twice, for nothing, or not at all. The last ear given is the one that is
@@ -188,6 +234,23 @@ pub struct Unit {
     pub jobs: Vec<Arc<JobSpec>>,
     /// Who has them already: the hand-off. Only jobs that are due can be handed off.
     pub claim: Option<Claim>,
+    /// The key of the request that brings them, if it may come twice.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl Unit {
+    /// Jobs that wait.
+    #[must_use]
+    pub const fn new(jobs: Vec<Arc<JobSpec>>) -> Self {
+        Self { jobs, claim: None, idempotency: None }
+    }
+
+    /// Hands them off to that worker process.
+    #[must_use]
+    pub const fn claimed_by(mut self, worker: WorkerId) -> Self {
+        self.claim = Some(Claim { worker });
+        self
+    }
 }
 
 /// Who claims.
@@ -198,10 +261,22 @@ pub struct Claim {
 }
 
 /// What became of a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Placed {
     /// Whether its jobs are claimed by the worker that the unit named.
     pub claimed: bool,
+    /// Jobs that were not made because another one holds their unique key, with the other one, in order.
+    pub found: Vec<Found>,
+    /// If nothing was done because its idempotency key was kept before: the jobs of then.
+    pub replayed: Option<Replayed>,
+}
+
+impl Placed {
+    /// All jobs were made; `claimed` says whether they were handed off.
+    #[must_use]
+    pub const fn made(claimed: bool) -> Self {
+        Self { claimed, found: Vec::new(), replayed: None }
+    }
 }
 
 /// What a worker process can take.
@@ -240,6 +315,8 @@ pub struct Outcome {
     pub started_at: Option<Timestamp>,
     /// How it ended.
     pub ending: Ending,
+    /// What it wrote to its log since the last outcome; at most [`LogLine::KEPT`].
+    pub logs: Vec<LogLine>,
 }
 
 /// How a run ended.
@@ -311,6 +388,11 @@ pub struct Pulse {
     pub next_due: Option<Timestamp>,
     /// Queues that are paused.
     pub paused: Vec<String>,
+    /// Queues with limits, by name.
+    pub limits: BTreeMap<String, QueueLimits>,
+    /// A number that is another one whenever the answer of [`Store::schedules`] is, but for ticks; 0 while there
+    /// never was a schedule.
+    pub schedules: u64,
 }
 
 /// Takes what a store hears; see [`Store::listen`].
@@ -411,6 +493,29 @@ pub enum Control {
     Leave(WorkerId),
     /// Makes tasks known to everyone who asks for them by name.
     Publish(Vec<Published>),
+    /// Sets the limits of a queue, at once and for all processes; none of them is no limit. Those that run go on.
+    Limit {
+        /// The queue.
+        queue: String,
+        /// Its limits.
+        limits: QueueLimits,
+    },
+    /// The schedules that a process declares: all that it declares, in place of what it did before. They are its own
+    /// until it leaves or its lease is taken.
+    Declare {
+        /// The process.
+        worker: WorkerId,
+        /// Its schedules; each name once.
+        schedules: Vec<ScheduleDefinition>,
+    },
+    /// Makes a schedule at run time, or another one of it. While a process declares one of that name, that holds.
+    SetSchedule(ScheduleDefinition),
+    /// Removes what was made at run time; what is declared stays.
+    RemoveSchedule(String),
+    /// Takes no more ticks of this schedule.
+    PauseSchedule(String),
+    /// Takes ticks of this schedule again: those from now on.
+    ResumeSchedule(String),
     /// Takes due jobs out of the claim whose task no process with a lease that holds has registered, and puts
     /// back those that one has. A process that comes with new tasks asks for it.
     Park,
@@ -545,6 +650,8 @@ pub struct QueueStats {
     pub oldest_ready: Option<Timestamp>,
     /// Whether it is paused.
     pub paused: bool,
+    /// Its limits.
+    pub limits: QueueLimits,
 }
 
 /// Why a store did not do what it was asked; nothing was changed unless the variant says otherwise.
@@ -570,6 +677,30 @@ pub enum StoreError {
         /// What it has.
         actual: u64,
     },
+    /// Another job holds the unique key of a new one, or of one that is to run again (409).
+    #[error("job {existing} has the same unique key and has not let go of it")]
+    UniqueConflict {
+        /// Which job of the unit: its place, from 0.
+        index: usize,
+        /// The job that holds it.
+        existing: JobId,
+    },
+    /// The idempotency key was kept with another request (422).
+    #[error("the idempotency key was used before, for another request")]
+    IdempotencyMismatch,
+    /// As many jobs wait in the queue as its limits allow (503, try again when some have run).
+    #[error("the queue {queue:?} is full: {waiting} jobs wait, at most {depth} may")]
+    QueueFull {
+        /// The queue.
+        queue: String,
+        /// How many wait, as of the last count.
+        waiting: u64,
+        /// How many may.
+        depth: u64,
+    },
+    /// There is no such schedule (404).
+    #[error("there is no schedule {0:?}")]
+    NoSchedule(String),
     /// The id of a new job is taken.
     #[error("there is a job {0} already")]
     DuplicateId(JobId),

@@ -85,6 +85,10 @@ pub struct TaskOptions {
     pub expires: Option<Duration>,
     /// Whether `POST /enqueue` may name it.
     pub http: bool,
+    /// Whether its calls are unique by their arguments, unless one says otherwise.
+    pub unique: bool,
+    /// The parameter whose value is the limit key of its calls, unless one says otherwise.
+    pub limit_key: Option<&'static str>,
 }
 
 impl TaskOptions {
@@ -98,6 +102,8 @@ impl TaskOptions {
         timeout: None,
         expires: None,
         http: true,
+        unique: false,
+        limit_key: None,
     };
 }
 

@@ -1,12 +1,13 @@
 //! Checks a call in Django's order and makes a job of it: pure functions of the call, the backend and the time.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use crate::{
-    AnyCall, BackendInfo, InvalidTask, JobId, JobSpec, Json, QueueNames, RetryPolicy, Run, RunAfter, TaskOptions,
-    check_name,
+    AnyCall, BackendInfo, Idempotency, InvalidTask, JobId, JobSpec, Json, QueueLimits, QueueNames, RetryPolicy, Run,
+    RunAfter, TaskOptions, Unique, check_name,
 };
 
 /// The most labels of a job.
@@ -97,6 +98,22 @@ fn validate_ours(call: &AnyCall, now: Timestamp) -> Result<(), InvalidTask> {
             return wrong(&format!("tags/{n}"), format!("{tag:?} {problem}"));
         }
     }
+    if let Some(unique) = &options.unique {
+        if let Some(problem) = unique.key.as_deref().and_then(|key| check_key(key, Unique::MAX_KEY).err()) {
+            return wrong("unique/key", problem);
+        }
+        if unique.window.is_some_and(|window| window.as_millis() == 0) {
+            return wrong("unique/for", "is less than a millisecond; give more, or leave it out".into());
+        }
+    }
+    if let Some(problem) = options.limit_key.as_deref().and_then(|key| check_key(key, QueueLimits::MAX_KEY).err()) {
+        return wrong("limit_key", problem);
+    }
+    if let Some(request) = &options.idempotency
+        && let Err(problem) = check_key(&request.key, Idempotency::MAX_KEY)
+    {
+        return wrong("idempotency_key", problem);
+    }
     match &options.metadata {
         None => {}
         Some(Err(problem)) => return wrong(&format!("metadata{}", problem.pointer), problem.problem.clone()),
@@ -147,9 +164,16 @@ pub fn resolve(call: AnyCall, now: Timestamp) -> Result<JobSpec, InvalidTask> {
         (RunAfter::Now, Some(pause)) => time("expires_at", &RunAfter::In(pause))?,
         (given, _) => time("expires_at", given)?,
     };
+    let args = args?;
+    let unique = options.unique.or_else(|| standard.unique.then(Unique::by_args));
+    let unique = unique.map(|unique| unique.key_of(&task, &args, now));
+    let limit_key = options.limit_key.or_else(|| standard.limit_key.and_then(|parameter| key_in(&args, parameter)));
+    if let Some(problem) = limit_key.as_deref().and_then(|key| check_key(key, QueueLimits::MAX_KEY).err()) {
+        return Err(InvalidTask::new(task.as_ref(), "#/limit_key", problem));
+    }
     Ok(JobSpec {
         id: JobId::new(now),
-        args: args?,
+        args,
         queue: options.queue.unwrap_or(Cow::Borrowed(standard.queue)),
         priority: options.priority.and_then(|p| i8::try_from(p).ok()).unwrap_or(standard.priority),
         enqueued_at: now,
@@ -163,8 +187,34 @@ pub fn resolve(call: AnyCall, now: Timestamp) -> Result<JobSpec, InvalidTask> {
         tags: options.tags,
         metadata: options.metadata.and_then(Result::ok),
         traceparent: options.traceparent.filter(|trace| is_traceparent(trace)),
+        unique: unique.map(Box::new),
+        limit_key: limit_key.map(String::into_boxed_str),
         task,
     })
+}
+
+/// The value of an argument as a key: a text as it is, anything else as JSON; null is none.
+fn key_in(args: &Json, parameter: &str) -> Option<String> {
+    let mut args: BTreeMap<String, serde_json::Value> = args.get().ok()?;
+    match args.remove(parameter)? {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(text) => Some(text),
+        value => Some(value.to_string()),
+    }
+}
+
+/// Checks a key of the caller's choice, as the end of a sentence that names it.
+fn check_key(key: &str, longest: usize) -> Result<(), String> {
+    if key.is_empty() {
+        return Err(format!("is empty; give 1 to {longest} bytes, or leave it out"));
+    }
+    if key.len() > longest {
+        return Err(format!("is {} bytes long; at most {longest} are allowed, so give a hash of it", key.len()));
+    }
+    if key.chars().any(char::is_control) {
+        return Err(format!("{key:?} contains control characters; leave them out"));
+    }
+    Ok(())
 }
 
 /// Whether a text is a W3C traceparent: `00-` 32 hex `-` 16 hex `-` 2 hex, ids not all zero.

@@ -1,7 +1,7 @@
 #![allow(unused)]
 use callboard_tasks::task;
 
-#[task(prority = 5, retries = 3, unique = true, nonsense = 1)]
+#[task(prority = 5, retries = 3, uniq = true, nonsense = 1)]
 async fn unknown() {}
 
 #[task(run_after = "5m")]
@@ -17,5 +17,8 @@ async fn duplicate() {}
 async fn malformed() {}
 
 fn main() {}
+
+#[task(limit_key = "tenant")]
+async fn of_no_argument(name: String) {}
 
 // Django 21

@@ -107,7 +107,8 @@ impl Attempt {
         let ending = ending(result, facts);
         log_retry(&ending, facts);
         self.ended = true;
-        let outcome = Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending };
+        let outcome =
+            Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending, logs: Vec::new() };
         self.desk.ended(outcome, self.running.is_some());
     }
 

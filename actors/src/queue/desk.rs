@@ -416,7 +416,13 @@ impl Desk {
         }
         let count = back.len();
         for turn in back {
-            self.report(Outcome { id: turn.spec.id, run: turn.run, started_at: None, ending: Ending::HandBack });
+            self.report(Outcome {
+                id: turn.spec.id,
+                run: turn.run,
+                started_at: None,
+                ending: Ending::HandBack,
+                logs: Vec::new(),
+            });
         }
         count
     }

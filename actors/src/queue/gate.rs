@@ -84,7 +84,7 @@ impl Gate for QueueGate {
         let reservation = desk.reserve(&specs);
         let claim = reservation.as_ref().map(|_| Claim { worker: desk.worker_id() });
         let answers: Vec<_> = specs.iter().map(|spec| desk.snapshot(Job::new(Arc::clone(spec)))).collect();
-        let unit = Unit { jobs: specs, claim };
+        let unit = Unit { jobs: specs, claim, idempotency: None };
         if !desk.store.waits() {
             desk.expect_enqueued(unit.jobs.iter());
             // The store is memory: asking it here costs less than waking somebody who asks it.

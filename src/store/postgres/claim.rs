@@ -45,6 +45,7 @@ pub(super) async fn lane(mut link: Link, mut asks: UnboundedReceiver<Asked>, bac
                 run: job.state.run,
                 started_at: None,
                 ending: Ending::HandBack,
+                logs: Vec::new(),
             });
             let (reply, _unheard) = oneshot::channel();
             let _closed = back.send(Finish { outcomes: outcomes.collect(), reply });

@@ -174,7 +174,7 @@ async fn keep(link: &mut Link, batch: Vec<Enqueue>) {
     let ready = waiting.flat_map(|(unit, _)| unit.jobs.iter().map(|spec| (spec, spec.enqueued_at)));
     link.core.heads.came(ready);
     link.core.moved(units.iter().map(|unit| unit.jobs.len()).sum());
-    let mut answers = answers.into_iter().map(|answer| answer.unwrap_or(Ok(Placed { claimed: false })));
+    let mut answers = answers.into_iter().map(|answer| answer.unwrap_or(Ok(Placed::made(false))));
     for call in batch {
         let count = call.units.len();
         // Whoever does not wait for the answer does not want it.
@@ -198,7 +198,7 @@ async fn write(
                 for n in part {
                     let unit = units[n];
                     let claimed = known && unit.claim.is_some() && due(&unit.jobs).is_none_or(|at| at <= now);
-                    answers[n] = Some(Ok(Placed { claimed }));
+                    answers[n] = Some(Ok(Placed::made(claimed)));
                 }
                 continue;
             }
@@ -265,7 +265,7 @@ async fn judge(link: &mut Link, unit: &Unit, trial: &Trial, fault: Fault) -> Ans
             _ => return Err(StoreError::DuplicateId(taken)),
         }
     }
-    Ok(Placed { claimed })
+    Ok(Placed::made(claimed))
 }
 
 /// The id that stands twice in a unit, or else its first.

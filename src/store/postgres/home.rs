@@ -178,6 +178,8 @@ async fn beat_once(home: &mut Link, beat: &Beat) -> Result<Pulse, Fault> {
         peers: peers.zip(ends.unwrap_or_default()).collect(),
         next_due: row::at(row, 7)?,
         paused: row.try_get(8)?,
+        limits: std::collections::BTreeMap::new(),
+        schedules: 0,
     };
     core.saw_others(!pulse.peers.is_empty());
     if row.try_get(1)? {

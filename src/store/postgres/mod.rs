@@ -99,6 +99,10 @@ pub async fn status(options: &PostgresOptions) -> Result<Vec<SchemaStep>, OpenEr
 
 impl Store for PostgresStore {
     fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>> {
+        if units.iter().any(super::has_keys) {
+            let refused = units.iter().map(|_| Err(super::unkept("unique and idempotency keys"))).collect();
+            return Box::pin(std::future::ready(refused));
+        }
         let count = units.len();
         let failed = move |_| (0..count).map(|_| Err(StoreError::Unavailable("the store is closed".into()))).collect();
         self.hand(|doors, reply| doors.enqueue(units, reply), failed)
@@ -163,6 +167,18 @@ impl Store for PostgresStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         self.0.close()
+    }
+
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<callboard_tasks::ScheduleRecord>, StoreError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn tick(&self, tick: callboard_tasks::Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(std::future::ready(Err(StoreError::NoSchedule(tick.schedule))))
+    }
+
+    fn inquire(&self, _: JobId) -> BoxFuture<'_, Result<Option<callboard_tasks::Inquiry>, StoreError>> {
+        Box::pin(std::future::ready(Err(super::unkept("answers to why a job waits"))))
     }
 }
 

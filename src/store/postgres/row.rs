@@ -95,7 +95,7 @@ impl Hot {
                 let value = self.value.map(Json::from_stored).ok_or_else(|| missing("value"))?;
                 let ended = self.finished_at.ok_or_else(|| missing("end"))?;
                 let ending = Ending::Succeeded(value);
-                let outcome = Outcome { id, run: self.run, started_at: self.started_at, ending };
+                let outcome = Outcome { id, run: self.run, started_at: self.started_at, ending, logs: Vec::new() };
                 job.finish(outcome, ended).map_err(|error| damaged(id, &error))?;
             }
             (Phase::Expired, 0) => {

@@ -106,7 +106,7 @@ fn put_many(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<Option<Vec<Place
                 place(txn, job, worker)?;
             }
         }
-        placed.push(Placed { claimed: worker.is_some() });
+        placed.push(Placed::made(worker.is_some()));
     }
     for job in ready {
         place(txn, job, None)?;
@@ -165,7 +165,7 @@ fn put_unit(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Placed, Trouble> {
         }
         put?;
     }
-    Ok(Placed { claimed: worker.is_some() })
+    Ok(Placed::made(worker.is_some()))
 }
 
 fn put_job(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> Result<(), Trouble> {

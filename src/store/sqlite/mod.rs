@@ -255,6 +255,10 @@ fn start(what: &str, file: &Path, run: impl FnOnce() + Send + 'static) -> Result
 
 impl Store for SqliteStore {
     fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>> {
+        if units.iter().any(super::has_keys) {
+            let refused = units.iter().map(|_| Err(super::unkept("unique and idempotency keys"))).collect();
+            return Box::pin(std::future::ready(refused));
+        }
         let units: Vec<NewUnit> = units.into_iter().map(NewUnit::from).collect();
         let (count, jobs) = (units.len(), units.iter().map(NewUnit::len).sum());
         if count == 0 {
@@ -362,6 +366,18 @@ impl Store for SqliteStore {
         let ended = self.ended.clone();
         // Nothing is ever sent: the threads hold the other end for as long as they live.
         Box::pin(ended.map(drop))
+    }
+
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<callboard_tasks::ScheduleRecord>, StoreError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn tick(&self, tick: callboard_tasks::Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(std::future::ready(Err(StoreError::NoSchedule(tick.schedule))))
+    }
+
+    fn inquire(&self, _: JobId) -> BoxFuture<'_, Result<Option<callboard_tasks::Inquiry>, StoreError>> {
+        Box::pin(std::future::ready(Err(super::unkept("answers to why a job waits"))))
     }
 }
 

@@ -71,9 +71,9 @@ impl Bench {
     fn put(&self, task: &'static str, priority: i8, count: usize) -> Vec<JobId> {
         let jobs: Vec<_> = (0..count).map(|_| Arc::new(spec(task, priority))).collect();
         let ids = jobs.iter().map(|spec| spec.id).collect();
-        let units = [NewUnit::from(Unit { jobs, claim: None })];
+        let units = [NewUnit::from(Unit { jobs, claim: None, idempotency: None })];
         let placed = self.run(|txn| enqueue::enqueue(txn, &units)).unwrap();
-        assert!(matches!(placed[..], [Ok(Placed { claimed: false })]));
+        assert!(matches!(placed[..], [Ok(Placed { claimed: false, .. })]));
         ids
     }
 
@@ -101,6 +101,8 @@ fn spec(task: &'static str, priority: i8) -> JobSpec {
         tags: Vec::new(),
         metadata: None,
         traceparent: None,
+        unique: None,
+        limit_key: None,
     }
 }
 
@@ -155,6 +157,7 @@ fn history_does_not_slow_a_claim() {
                 run: 1,
                 started_at: None,
                 ending: callboard_tasks::Ending::Succeeded(Json::null()),
+                logs: Vec::new(),
             })
             .collect();
         let fates = bench.run(|txn| finish::finish(txn, &outcomes)).unwrap();

@@ -88,6 +88,8 @@ pub(super) fn beat(txn: &mut Txn<'_, '_>, beat: &Beat) -> Result<Pulse, Trouble>
             .collect::<Result<_, crate::store::record::Damaged>>()?,
         next_due,
         paused,
+        limits: std::collections::BTreeMap::new(),
+        schedules: 0,
     })
 }
 

@@ -28,7 +28,7 @@ fn on_threads<T: Send>(store: &Arc<dyn Store>, work: impl Fn(usize, &dyn Store) 
 }
 
 fn success(id: JobId, run: u64) -> Outcome {
-    Outcome { id, run, started_at: None, ending: Ending::Succeeded(Json::null()) }
+    Outcome { id, run, started_at: None, ending: Ending::Succeeded(Json::null()), logs: Vec::new() }
 }
 
 /// Every job has one owner, and none is left over.
@@ -67,7 +67,7 @@ pub async fn many_claimers_share_the_jobs(stage: &Stage) {
 /// Whatever many callers enqueue at once is there.
 pub async fn many_callers_enqueue_at_once(stage: &Stage) {
     let units: Vec<Vec<Unit>> = (0..THREADS)
-        .map(|_| (0..50).map(|_| Unit { jobs: vec![Arc::new(stage.spec())], claim: None }).collect())
+        .map(|_| (0..50).map(|_| Unit { jobs: vec![Arc::new(stage.spec())], claim: None, idempotency: None }).collect())
         .collect();
     on_threads(&stage.store, |n, store| {
         for unit in &units[n] {
@@ -83,7 +83,7 @@ pub async fn many_callers_enqueue_at_once(stage: &Stage) {
 pub async fn one_of_many_gets_an_id(stage: &Stage) {
     let spec = Arc::new(stage.spec());
     let placed = on_threads(&stage.store, |_, store| {
-        let unit = Unit { jobs: vec![Arc::clone(&spec)], claim: None };
+        let unit = Unit { jobs: vec![Arc::clone(&spec)], claim: None, idempotency: None };
         block_on(store.enqueue(vec![unit])).remove(0)
     });
     assert_eq!(placed.iter().filter(|placed| placed.is_ok()).count(), 1);

@@ -16,6 +16,8 @@ pub async fn a_new_job_is_found_as_it_was_given(stage: &Stage) {
         tags: vec!["b".into(), "a".into()],
         metadata: Some(Json::from_stored(r#"{"from":"a test"}"#.into())),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+        unique: None,
+        limit_key: None,
         ..stage.spec_in("mail")
     };
     let id = stage.put(spec.clone()).await;
@@ -48,7 +50,7 @@ pub async fn a_job_whose_run_after_has_passed_is_ready(stage: &Stage) {
 /// The third answer belongs to the third unit.
 pub async fn the_answers_stand_in_the_order_of_the_units(stage: &Stage) {
     let taken = stage.put(stage.spec()).await;
-    let unit = |spec: JobSpec| Unit { jobs: vec![Arc::new(spec)], claim: None };
+    let unit = |spec: JobSpec| Unit { jobs: vec![Arc::new(spec)], claim: None, idempotency: None };
     let units = vec![unit(stage.spec()), unit(JobSpec { id: taken, ..stage.spec() }), unit(stage.spec())];
 
     let placed = stage.store.enqueue(units).await;
@@ -128,7 +130,7 @@ pub async fn a_large_unit_is_kept_whole(stage: &Stage) {
 
 /// Nothing to enqueue is no error.
 pub async fn a_unit_without_jobs_is_kept(stage: &Stage) {
-    assert_eq!(stage.unit(Vec::new(), None).await.expect("nothing is wrong with it"), Placed { claimed: false });
+    assert_eq!(stage.unit(Vec::new(), None).await.expect("nothing is wrong with it"), Placed::made(false));
     assert!(stage.store.enqueue(Vec::new()).await.is_empty());
 }
 
@@ -136,7 +138,7 @@ pub async fn a_unit_without_jobs_is_kept(stage: &Stage) {
 pub async fn a_handed_off_job_is_as_if_claimed(stage: &Stage) {
     let worker = stage.worker().await;
     let (handed, claimed) = (stage.spec(), stage.spec());
-    assert_eq!(stage.hand_off(handed.clone(), worker).await, Placed { claimed: true });
+    assert_eq!(stage.hand_off(handed.clone(), worker).await, Placed::made(true));
     stage.put(claimed.clone()).await;
     let claimed = stage.claim_one(worker).await;
 
@@ -162,7 +164,7 @@ pub async fn a_handed_off_job_ends_under_run_one(stage: &Stage) {
     stage.advance(SECOND);
 
     let ending = Ending::Succeeded(Json::null());
-    let outcome = crate::Outcome { id: spec.id, run: 1, started_at: Some(stage.now()), ending };
+    let outcome = crate::Outcome { id: spec.id, run: 1, started_at: Some(stage.now()), ending, logs: Vec::new() };
     assert!(stage.outcome(outcome).await.is_accepted(), "run 1 is the present one");
     let job = stage.read(spec.id).await;
     assert_eq!(job.state.phase, Phase::Successful);
@@ -176,7 +178,7 @@ pub async fn a_unit_is_handed_off_whole(stage: &Stage) {
     let worker = stage.worker().await;
     let specs: Vec<_> = (0..10).map(|_| stage.spec()).collect();
     let ids: Vec<_> = specs.iter().map(|spec| spec.id).collect();
-    assert_eq!(stage.unit(specs, Some(worker)).await.expect("the unit is good"), Placed { claimed: true });
+    assert_eq!(stage.unit(specs, Some(worker)).await.expect("the unit is good"), Placed::made(true));
     for id in ids {
         assert_eq!(stage.phase(id).await, Phase::Running);
     }
@@ -187,7 +189,7 @@ pub async fn a_hand_off_to_an_unknown_worker_waits_instead(stage: &Stage) {
     let spec = stage.spec();
     let placed = stage.hand_off(spec.clone(), WorkerId::new(stage.now())).await;
 
-    assert_eq!(placed, Placed { claimed: false });
+    assert_eq!(placed, Placed::made(false));
     assert_eq!(stage.read(spec.id).await.state, JobState::new(&spec));
 }
 
@@ -195,7 +197,7 @@ pub async fn a_hand_off_to_an_unknown_worker_waits_instead(stage: &Stage) {
 pub async fn a_hand_off_under_an_ended_lease_is_claimed(stage: &Stage) {
     let worker = stage.worker().await;
     stage.advance(2 * LEASE);
-    assert_eq!(stage.hand_off(stage.spec(), worker).await, Placed { claimed: true });
+    assert_eq!(stage.hand_off(stage.spec(), worker).await, Placed::made(true));
 }
 
 /// A job is not started before its time because a worker is free.
@@ -205,7 +207,7 @@ pub async fn a_hand_off_of_a_job_that_is_not_due_waits_instead(stage: &Stage) {
     let later = JobSpec { run_after: Some(stage.after(MOMENT)), ..stage.spec() };
     let placed = stage.unit(vec![due.clone(), later.clone()], Some(worker)).await.expect("the unit is good");
 
-    assert_eq!(placed, Placed { claimed: false });
+    assert_eq!(placed, Placed::made(false));
     assert_eq!(stage.phase(due.id).await, Phase::Ready);
     assert_eq!(stage.phase(later.id).await, Phase::Scheduled);
 }

@@ -8,7 +8,7 @@ fn value(text: &str) -> Ending {
 }
 
 fn of(job: &Job, ending: Ending) -> Outcome {
-    Outcome { id: job.id(), run: job.state.run, started_at: job.state.last_attempted_at, ending }
+    Outcome { id: job.id(), run: job.state.run, started_at: job.state.last_attempted_at, ending, logs: Vec::new() }
 }
 
 /// Whoever sees it successful can read the value.
@@ -130,7 +130,7 @@ pub async fn an_outcome_of_a_run_to_come_is_stale(stage: &Stage) {
 pub async fn an_outcome_of_a_waiting_job_is_stale(stage: &Stage) {
     let id = stage.put(stage.spec()).await;
     for run in [0, 1] {
-        let outcome = Outcome { id, run, started_at: None, ending: value("1") };
+        let outcome = Outcome { id, run, started_at: None, ending: value("1"), logs: Vec::new() };
         assert_eq!(stage.outcome(outcome).await, Fate::Stale);
     }
     assert_eq!(stage.phase(id).await, Phase::Ready);
@@ -139,7 +139,10 @@ pub async fn an_outcome_of_a_waiting_job_is_stale(stage: &Stage) {
 /// What nobody knows is stale, not an error that would hold up others.
 pub async fn an_outcome_of_an_unknown_job_is_stale(stage: &Stage) {
     let id = JobId::new(stage.now());
-    assert_eq!(stage.outcome(Outcome { id, run: 1, started_at: None, ending: value("1") }).await, Fate::Stale);
+    assert_eq!(
+        stage.outcome(Outcome { id, run: 1, started_at: None, ending: value("1"), logs: Vec::new() }).await,
+        Fate::Stale
+    );
 }
 
 /// Each outcome stands alone.

@@ -165,6 +165,7 @@ pub async fn strange_data_does_not_harm_the_rest_of_its_batch(stage: &Stage) {
         run: job.state.run,
         started_at: None,
         ending: Ending::Succeeded(json(value)),
+        logs: Vec::new(),
     });
     stage.store.finish(outcomes.collect()).await.expect("the store can be written");
     for (job, value) in jobs.iter().zip(values) {

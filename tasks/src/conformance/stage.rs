@@ -115,6 +115,8 @@ impl Stage {
             tags: Vec::new(),
             metadata: None,
             traceparent: None,
+            unique: None,
+            limit_key: None,
         }
     }
 
@@ -146,7 +148,8 @@ impl Stage {
     ///
     /// The store's.
     pub async fn unit(&self, jobs: Vec<JobSpec>, claim: Option<WorkerId>) -> Result<Placed, StoreError> {
-        let unit = Unit { jobs: jobs.into_iter().map(Arc::new).collect(), claim: claim.map(|worker| Claim { worker }) };
+        let mut unit = Unit::new(jobs.into_iter().map(Arc::new).collect());
+        unit.claim = claim.map(|worker| Claim { worker });
         let mut placed = self.store.enqueue(vec![unit]).await;
         assert_eq!(placed.len(), 1, "one unit, one answer");
         placed.remove(0)
@@ -201,7 +204,7 @@ impl Stage {
     /// Ends the run of a claimed job, as started when it was claimed.
     pub async fn end(&self, job: &Job, ending: Ending) -> Fate {
         let started_at = job.state.last_attempted_at;
-        self.outcome(Outcome { id: job.id(), run: job.state.run, started_at, ending }).await
+        self.outcome(Outcome { id: job.id(), run: job.state.run, started_at, ending, logs: Vec::new() }).await
     }
 
     /// Ends the run of a claimed job, which must be accepted; the job after it.

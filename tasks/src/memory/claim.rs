@@ -7,13 +7,14 @@ use jiff::Timestamp;
 
 use super::State;
 use super::queue::Place;
-use crate::{Ask, Claimed, Job, StoreError, WorkerId};
+use crate::{Ask, Claimed, Job, QueueLimits, StoreError, WorkerId};
 
 /// One queue during one claim.
 struct Turn {
     queue: String,
     /// How many more the asking process takes of it.
     room: usize,
+    limits: QueueLimits,
     /// Behind these it goes on: what stands before them is not for this process.
     passed: Option<Place>,
     passed_suspect: Option<Place>,
@@ -24,7 +25,7 @@ impl State {
         self.workers.get(ask.worker)?;
         self.jobs.catch_up(now);
         self.jobs.evict();
-        let mut turns = self.turns(&ask);
+        let mut turns = self.turns(&ask, now);
         let mut claimed = Claimed { last_queue: ask.after_queue, ..Claimed::default() };
 
         let share = (ask.limit / turns.len().max(1)).max(1);
@@ -38,18 +39,26 @@ impl State {
         self.claim_rest(&mut turns, ask.worker, ask.limit, &mut claimed.jobs, now)?;
 
         if claimed.jobs.len() < ask.limit {
-            claimed.next_due = self.jobs.next_due();
+            claimed.next_due = self.next_due(now);
         }
         Ok(claimed)
     }
 
+    /// When somebody should ask again: a job's time, or that of a rate.
+    pub(super) fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        [self.jobs.next_due(), self.rates_free_at(now)].into_iter().flatten().min()
+    }
+
     /// The queues that have something for the asking process, in turn.
-    fn turns(&self, ask: &Ask) -> Vec<Turn> {
-        let room = |name: &String| ask.queues.as_ref().map_or(ask.limit, |most| most.get(name).copied().unwrap_or(0));
+    fn turns(&self, ask: &Ask, now: Timestamp) -> Vec<Turn> {
+        let asked = |name: &String| ask.queues.as_ref().map_or(ask.limit, |most| most.get(name).copied().unwrap_or(0));
         let queues = self.jobs.queues_after(ask.after_queue.as_deref());
         queues
             .filter(|(_, queue)| !queue.paused && queue.has_ready())
-            .map(|(name, _)| Turn { queue: name.clone(), room: room(name), passed: None, passed_suspect: None })
+            .map(|(name, queue)| {
+                let room = asked(name).min(self.room_of(name, &queue.limits, now));
+                Turn { queue: name.clone(), room, limits: queue.limits, passed: None, passed_suspect: None }
+            })
             .filter(|turn| turn.room > 0)
             .collect()
     }
@@ -94,10 +103,12 @@ impl State {
             let suspect = if asking.suspect.is_none() { queue.suspects.best(turn.passed_suspect) } else { None };
             let Some(place) = [ready, suspect].into_iter().flatten().min() else { return Ok(None) };
             let id = place.2;
-            if self.jobs.get(id).is_some_and(|job| asking.can_run(&job.spec.task)) {
+            let can_run = self.jobs.get(id).is_some_and(|job| asking.can_run(&job.spec.task));
+            let has_room = self.jobs.get(id).is_some_and(|job| self.key_has_room(&job.spec, &turn.limits, now));
+            if can_run && has_room {
                 return Ok(Some(place));
             }
-            if !self.park_if_foreign(id, now) {
+            if can_run || !self.park_if_foreign(id, now) {
                 let passed = if Some(place) == ready { &mut turn.passed } else { &mut turn.passed_suspect };
                 *passed = Some(place);
             }
@@ -112,6 +123,9 @@ impl State {
             Ok::<_, StoreError>(job.clone())
         })?;
         let job = job.ok_or(StoreError::NotFound(id))?;
+        if turn.limits.limits_starts() {
+            self.count_start(&job.spec, now);
+        }
         if job.is_suspect() {
             self.workers.get_mut(worker)?.suspect = Some(id);
         }

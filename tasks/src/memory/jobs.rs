@@ -12,8 +12,9 @@ use jiff::Timestamp;
 
 use super::MemoryOptions;
 use super::finished::Finished;
+use super::keys::Keys;
 use super::queue::Queue;
-use crate::{Job, JobId, Phase, Prunable, QueueStats};
+use crate::{Job, JobId, Phase, Prunable, QueueLimits, QueueStats};
 
 pub(super) struct Jobs {
     by_id: BTreeMap<JobId, Box<Job>>,
@@ -28,6 +29,7 @@ struct Orders {
     /// Jobs that expire, by when.
     expiring: BTreeSet<(Timestamp, JobId)>,
     cancelling: BTreeSet<JobId>,
+    keys: Keys,
     finished: Finished,
 }
 
@@ -46,6 +48,7 @@ impl Jobs {
             timed: BTreeSet::new(),
             expiring: BTreeSet::new(),
             cancelling: BTreeSet::new(),
+            keys: Keys::default(),
             finished: Finished::new(options),
         };
         Self { by_id: BTreeMap::new(), orders }
@@ -70,6 +73,10 @@ impl Jobs {
     /// Every job that a worker has: looked for only where one comes or goes, so there is no order of them.
     pub(super) fn held_by(&self, worker: crate::WorkerId) -> Vec<JobId> {
         self.by_id.values().filter(|job| job.holder() == Some(worker)).map(|job| job.id()).collect()
+    }
+
+    pub(super) fn keys(&self) -> &Keys {
+        &self.orders.keys
     }
 
     pub(super) fn cancelling(&self) -> impl Iterator<Item = &Job> {
@@ -204,6 +211,12 @@ impl Jobs {
         tasks.flat_map(|(_, jobs)| jobs.parked.iter().copied()).collect()
     }
 
+    /// The queues that have limits.
+    pub(super) fn limits(&self) -> BTreeMap<String, QueueLimits> {
+        let limited = self.orders.queues.iter().filter(|(_, queue)| !queue.limits.is_none());
+        limited.map(|(name, queue)| (name.clone(), queue.limits)).collect()
+    }
+
     pub(super) fn stats(&self) -> BTreeMap<String, QueueStats> {
         self.orders.queues.iter().map(|(name, queue)| (name.clone(), queue.stats())).collect()
     }
@@ -224,6 +237,7 @@ impl Orders {
         if let Some(at) = job.expires_at() {
             self.expiring.insert((at, id));
         }
+        self.keys.add(job);
     }
 
     fn remove(&mut self, job: &Job) {
@@ -240,6 +254,7 @@ impl Orders {
         if let Some(at) = job.expires_at() {
             self.expiring.remove(&(at, id));
         }
+        self.keys.remove(job);
     }
 
     fn queue(&mut self, name: &str) -> &mut Queue {

@@ -2,16 +2,21 @@
 //!
 //! Everything stands behind one lock and is done when a method is called; the futures are ready at once.
 //! [`jobs`] keeps the jobs with the orders in which they are looked for, [`claim`] says who gets which,
-//! [`workers`] keeps the leases. What a move does to a job is in [`Job`](crate::Job)'s own steps.
+//! [`limits`] what its queue leaves, [`workers`] keeps the leases, [`keys`] who holds which key. What a move does to a job is in [`Job`](crate::Job)'s own steps.
 
 mod claim;
 mod finished;
+mod inquire;
 mod jobs;
+mod keys;
+mod limits;
 mod queue;
+mod schedules;
 mod spread;
 mod workers;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
@@ -22,10 +27,14 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
 
 use self::jobs::Jobs;
+use self::keys::Requests;
+use self::limits::Rates;
+use self::schedules::Schedules;
 use self::workers::Workers;
 use crate::{
-    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Job, JobId, Listing, Lookup, Outcome, Page,
-    Placed, Prunable, Published, Pulse, Stats, Store, StoreError, Unit, WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Found, Inquiry, Job, JobId, JobSpec, Listing,
+    Lookup, OnConflict, Outcome, Page, Phase, Placed, Prunable, Published, Pulse, ScheduleRecord, Stats, Store,
+    StoreError, Tick, Unit, WorkerId,
 };
 
 /// How long and how many finished jobs are kept.
@@ -59,13 +68,23 @@ struct State {
     jobs: Jobs,
     workers: Workers,
     published: BTreeMap<String, Published>,
+    rates: Rates,
+    requests: Requests,
+    schedules: Schedules,
 }
 
 impl MemoryStore {
     /// An empty store that tells the time by `clock`.
     #[must_use]
     pub fn new(clock: Clock, options: MemoryOptions) -> Self {
-        let state = State { jobs: Jobs::new(options), workers: Workers::default(), published: BTreeMap::new() };
+        let state = State {
+            jobs: Jobs::new(options),
+            workers: Workers::default(),
+            published: BTreeMap::new(),
+            rates: Rates::default(),
+            requests: Requests::default(),
+            schedules: Schedules::default(),
+        };
         Self { clock, state: Mutex::new(state) }
     }
 
@@ -103,22 +122,92 @@ impl MemoryStore {
 
 impl State {
     fn enqueue(&mut self, unit: &Unit, now: Timestamp) -> Result<Placed, StoreError> {
-        let due = |spec: &crate::JobSpec| spec.effective_time() <= now;
+        if let Some(request) = &unit.idempotency
+            && let Some(ids) = self.requests.replay(request, now)?
+        {
+            return Ok(Placed { replayed: Some(ids), ..Placed::default() });
+        }
         let worker = unit.claim.map(|claim| claim.worker).filter(|worker| self.workers.knows(*worker));
-        let worker = worker.filter(|_| unit.jobs.iter().all(|spec| due(spec)));
+        let worker = worker.filter(|_| unit.idempotency.is_none() && self.can_be_handed_off(unit, now));
+        let mut placed = Placed::made(worker.is_some());
+        self.check_depth(&unit.jobs)?;
+        let mut changed = Vec::new();
         for (n, spec) in unit.jobs.iter().enumerate() {
-            let mut job = Job::new(Arc::clone(spec));
-            if let Some(worker) = worker {
-                job.claim(worker, now)?;
-            }
-            if !self.jobs.insert(job) {
-                for kept in &unit.jobs[..n] {
-                    self.jobs.remove(kept.id);
-                }
-                return Err(StoreError::DuplicateId(spec.id));
+            if let Err(problem) = self.place(n, spec, worker, now, &mut placed, &mut changed) {
+                self.undo(&unit.jobs[..n], &placed, changed);
+                return Err(problem);
             }
         }
-        Ok(Placed { claimed: worker.is_some() })
+        if let Some(request) = &unit.idempotency {
+            let id = |(n, spec): (usize, &Arc<JobSpec>)| {
+                placed.found.iter().find(|found| found.index == n).map_or(spec.id, |found| found.job.id())
+            };
+            self.requests.keep(request, unit.jobs.iter().enumerate().map(id).collect(), now);
+        }
+        Ok(placed)
+    }
+
+    /// Whether the jobs of a unit may start without standing in line.
+    fn can_be_handed_off(&self, unit: &Unit, now: Timestamp) -> bool {
+        unit.jobs.iter().all(|spec| {
+            let free = spec.unique.is_none() && !self.limits_of(&spec.queue).limits_starts();
+            free && spec.effective_time() <= now
+        })
+    }
+
+    /// Inserts one job of a unit, or finds the one that stands for it.
+    fn place(
+        &mut self,
+        index: usize,
+        spec: &Arc<JobSpec>,
+        worker: Option<WorkerId>,
+        now: Timestamp,
+        placed: &mut Placed,
+        changed: &mut Vec<Job>,
+    ) -> Result<(), StoreError> {
+        let unique = spec.unique.as_deref();
+        if let Some((unique, existing)) = unique.and_then(|unique| Some((unique, self.holder(&unique.key, now)?))) {
+            let conflict = StoreError::UniqueConflict { index, existing };
+            let replaced = match unique.on_conflict {
+                OnConflict::Reject => return Err(conflict),
+                OnConflict::Return => false,
+                OnConflict::Replace => {
+                    changed.extend(self.jobs.get(existing).cloned());
+                    self.jobs.edit(existing, |job| job.replace(spec, now)).map_err(|_| conflict)?;
+                    true
+                }
+            };
+            let job = self.jobs.get(existing).cloned().ok_or(StoreError::NotFound(existing))?;
+            placed.found.push(Found { index, job, replaced });
+            return Ok(());
+        }
+        let mut job = Job::new(Arc::clone(spec));
+        if let Some(worker) = worker {
+            job.claim(worker, now)?;
+        }
+        if self.jobs.insert(job) { Ok(()) } else { Err(StoreError::DuplicateId(spec.id)) }
+    }
+
+    /// Takes back what a unit did before it failed.
+    fn undo(&mut self, jobs: &[Arc<JobSpec>], placed: &Placed, changed: Vec<Job>) {
+        let found = |n: usize| placed.found.iter().any(|found| found.index == n);
+        for (_, spec) in jobs.iter().enumerate().filter(|(n, _)| !found(*n)) {
+            self.jobs.remove(spec.id);
+        }
+        for before in changed.into_iter().rev() {
+            // It may have been a job of the same unit, which is gone by now.
+            let put_back = self.jobs.edit(before.id(), |job| {
+                *job = before.clone();
+                Ok::<_, Infallible>(())
+            });
+            put_back.unwrap_or_else(|never| match never {});
+        }
+    }
+
+    /// The job that holds a unique key.
+    fn holder(&self, key: &str, now: Timestamp) -> Option<JobId> {
+        let holds = |id: &JobId| self.jobs.get(*id).is_some_and(|job| job.held_key(now).is_some());
+        self.jobs.keys().holders(key).find(holds)
     }
 
     fn finish(&mut self, outcome: Outcome, now: Timestamp) -> Result<Fate, StoreError> {
@@ -136,6 +225,11 @@ impl State {
 
     fn change(&mut self, id: JobId, change: Change, now: Timestamp) -> Result<Changed, StoreError> {
         let delete = change == Change::Delete;
+        if change == Change::Retry
+            && let Some(existing) = self.stands_in_the_way(id, now)
+        {
+            return Err(StoreError::UniqueConflict { index: 0, existing });
+        }
         let edited = self.jobs.edit(id, |job| {
             job.change(change, now)?;
             Ok::<_, StoreError>(Changed { worker: job.holder(), job: job.clone() })
@@ -144,6 +238,14 @@ impl State {
             self.jobs.forget(id);
         }
         edited.ok_or_else(|| if self.jobs.was_pruned(id) { StoreError::Pruned(id) } else { StoreError::NotFound(id) })
+    }
+
+    /// The job that holds the key which a finished one would take again.
+    fn stands_in_the_way(&self, id: JobId, now: Timestamp) -> Option<JobId> {
+        let job = self.jobs.get(id)?;
+        let unique = job.spec.unique.as_deref()?;
+        let would_hold = unique.is_held(Phase::Ready, job.state.run, now) && job.state.phase.is_finished();
+        self.holder(&unique.key, now).filter(|_| would_hold)
     }
 
     fn control(&mut self, control: Control, now: Timestamp) -> Result<(), StoreError> {
@@ -158,6 +260,15 @@ impl State {
             Control::Publish(tasks) => {
                 self.published.extend(tasks.into_iter().map(|task| (task.name.clone(), task)));
             }
+            Control::Limit { queue, limits } => self.jobs.queue(&queue).limits = limits,
+            Control::Declare { worker, schedules } => {
+                self.workers.get(worker)?;
+                self.schedules.declare(worker, schedules, now);
+            }
+            Control::SetSchedule(definition) => self.schedules.set(definition, now),
+            Control::RemoveSchedule(name) => self.schedules.unset(&name, now)?,
+            Control::PauseSchedule(name) => self.schedules.pause(&name, true, now)?,
+            Control::ResumeSchedule(name) => self.schedules.pause(&name, false, now)?,
             Control::Park => self.park(now)?,
         }
         Ok(())
@@ -235,12 +346,28 @@ impl Store for MemoryStore {
 
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         let (mut state, now) = self.lock();
+        state.rates.tidy(now);
         Box::pin(ready(Ok(state.jobs.prune(limit, now))))
     }
 
     fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>> {
         let (state, now) = self.lock();
         Box::pin(ready(Ok(state.jobs.prunable(now))))
+    }
+
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, StoreError>> {
+        Box::pin(ready(Ok(self.state.lock().schedules.list())))
+    }
+
+    fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let (mut state, now) = self.lock();
+        Box::pin(ready(state.tick(tick, now)))
+    }
+
+    fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {
+        let (mut state, now) = self.lock();
+        state.jobs.catch_up(now);
+        Box::pin(ready(Ok(state.inquire(id, now))))
     }
 
     fn waits(&self) -> bool {

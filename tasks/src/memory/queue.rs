@@ -6,7 +6,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use jiff::Timestamp;
 
-use crate::{Job, JobId, Phase, QueueStats};
+use crate::{Inquiry, Job, JobId, Phase, QueueLimits, QueueStats};
 
 /// Where a ready job stands in the line of its queue.
 pub(super) type Place = (Reverse<i8>, Timestamp, JobId);
@@ -18,6 +18,7 @@ pub(super) fn place(job: &Job) -> Place {
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) paused: bool,
+    pub(super) limits: QueueLimits,
     pub(super) ready: Line,
     /// Ready jobs that were lost before: they stand in a line of their own, because who runs one gets no other.
     pub(super) suspects: Line,
@@ -39,6 +40,11 @@ impl Line {
 
     pub(super) fn ids(&self) -> impl Iterator<Item = JobId> + '_ {
         self.0.iter().map(|(_, _, id)| *id)
+    }
+
+    /// How many stand before a place, counted to a bound.
+    pub(super) fn ahead_of(&self, place: Place) -> usize {
+        self.0.range(..place).take(Inquiry::AHEAD as usize).count()
     }
 
     /// The earliest time in it. The line is sorted by priority first, so it looks at the first of each priority.
@@ -73,6 +79,10 @@ impl Queue {
         if job.is_suspect() { &mut self.suspects } else { &mut self.ready }
     }
 
+    pub(super) fn count(&self, phase: Phase) -> u64 {
+        self.phases[phase as usize]
+    }
+
     /// Whether it has a ready job, a suspect too.
     pub(super) fn has_ready(&self) -> bool {
         self.phases[Phase::Ready as usize] > 0
@@ -80,12 +90,17 @@ impl Queue {
 
     /// Whether nothing would be lost with it.
     pub(super) fn is_idle(&self) -> bool {
-        !self.paused && self.phases.iter().all(|count| *count == 0)
+        !self.paused && self.limits.is_none() && self.phases.iter().all(|count| *count == 0)
     }
 
     pub(super) fn stats(&self) -> QueueStats {
         let counts = Phase::ALL.into_iter().map(|phase| (phase, self.phases[phase as usize]));
         let oldest_ready = [self.ready.oldest(), self.suspects.oldest()].into_iter().flatten().min();
-        QueueStats { phases: counts.filter(|(_, count)| *count > 0).collect(), oldest_ready, paused: self.paused }
+        QueueStats {
+            phases: counts.filter(|(_, count)| *count > 0).collect(),
+            oldest_ready,
+            paused: self.paused,
+            limits: self.limits,
+        }
     }
 }

@@ -46,6 +46,16 @@ impl Workers {
         self.0.values().any(|worker| worker.lease_ends > now && worker.can_run(task))
     }
 
+    /// How many processes have a lease that holds.
+    pub(super) fn live(&self, now: Timestamp) -> u64 {
+        self.0.values().filter(|worker| worker.lease_ends > now).count() as u64
+    }
+
+    /// How many of them have this task.
+    pub(super) fn able(&self, task: &str, now: Timestamp) -> u64 {
+        self.0.values().filter(|worker| worker.lease_ends > now && worker.can_run(task)).count() as u64
+    }
+
     pub(super) fn leases(&self) -> impl Iterator<Item = (WorkerId, Timestamp)> + '_ {
         self.0.iter().map(|(id, worker)| (*id, worker.lease_ends))
     }
@@ -81,28 +91,32 @@ impl State {
             due: self.jobs.any_ready(),
             cancels: mine.map(|job| (job.id(), job.state.run)).collect(),
             peers,
-            next_due: self.jobs.next_due(),
+            next_due: self.next_due(now),
             paused: self.jobs.queues_after(None).filter(|(_, q)| q.paused).map(|(name, _)| name.clone()).collect(),
+            limits: self.jobs.limits(),
+            schedules: self.schedules.changes,
         })
     }
 
     pub(super) fn rescue(&mut self, worker: WorkerId, now: Timestamp) -> Result<usize, StoreError> {
         match self.workers.get(worker) {
-            Ok(lost) if lost.lease_ends <= now => self.free(worker, |job| job.lose(now)),
+            Ok(lost) if lost.lease_ends <= now => self.free(worker, now, |job| job.lose(now)),
             _ => Ok(0),
         }
     }
 
     pub(super) fn leave(&mut self, worker: WorkerId, now: Timestamp) -> Result<(), StoreError> {
-        self.free(worker, |job| job.hand_back(now)).map(drop)
+        self.free(worker, now, |job| job.hand_back(now)).map(drop)
     }
 
     fn free(
         &mut self,
         worker: WorkerId,
+        now: Timestamp,
         mut step: impl FnMut(&mut Job) -> Result<(), InvalidMove>,
     ) -> Result<usize, StoreError> {
         self.workers.0.remove(&worker);
+        self.schedules.withdraw(worker, now);
         let held = self.jobs.held_by(worker);
         for id in &held {
             self.jobs.edit(*id, &mut step)?;

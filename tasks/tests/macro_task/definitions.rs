@@ -24,6 +24,8 @@ async fn add(a: i64, b: i64) -> i64 {
     name = "mail.send",
     aliases = ["mail.deliver", "old:send"],
     http = false,
+    unique = true,
+    limit_key = "to",
 )]
 #[allow(clippy::too_many_arguments, reason = "one of each kind")]
 fn send(
@@ -91,6 +93,8 @@ fn each_option_is_kept() {
         timeout: Some(Duration::from_secs(90)),
         expires: Some(Duration::from_secs(3600)),
         http: false,
+        unique: true,
+        limit_key: Some("to"),
     };
     assert_eq!(send::definition().options, expected);
     assert_eq!(described::definition().options.backoff, Backoff::Fixed(Duration::from_secs(30)));

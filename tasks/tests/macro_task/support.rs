@@ -52,6 +52,8 @@ fn spec(task: &TaskDefinition, args: Json) -> JobSpec {
         tags: Vec::new(),
         metadata: None,
         traceparent: None,
+        unique: None,
+        limit_key: None,
     }
 }
 

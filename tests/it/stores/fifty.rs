@@ -26,7 +26,7 @@ fn share(stores: Vec<Arc<dyn Store>>) {
         together.wait();
         for store in &stores[..JOBS / 1_000] {
             let jobs = (0..1_000).map(|_| Arc::new(world::spec())).collect();
-            let placed = block_on(store.enqueue(vec![Unit { jobs, claim: None }])).remove(0);
+            let placed = block_on(store.enqueue(vec![Unit { jobs, claim: None, idempotency: None }])).remove(0);
             assert!(!placed.unwrap().claimed);
         }
         together.wait();
@@ -64,7 +64,7 @@ fn take(store: &dyn Store, together: &Barrier) -> Vec<JobId> {
         }
         let end = |job: &callboard::Job| {
             let ending = Ending::Succeeded(Json::from_stored("1".into()));
-            Outcome { id: job.id(), run: job.state.run, started_at: None, ending }
+            Outcome { id: job.id(), run: job.state.run, started_at: None, ending, logs: Vec::new() }
         };
         let outcomes = claimed.jobs.iter().map(end).collect();
         for (job, fate) in claimed.jobs.iter().zip(block_on(store.finish(outcomes)).unwrap()) {

@@ -28,6 +28,8 @@ pub fn spec() -> JobSpec {
         tags: Vec::new(),
         metadata: None,
         traceparent: None,
+        unique: None,
+        limit_key: None,
     }
 }
 

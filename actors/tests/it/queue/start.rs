@@ -197,6 +197,15 @@ mod broken {
         fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>> {
             fail()
         }
+        fn schedules(&self) -> BoxFuture<'_, Result<Vec<callboard_tasks::ScheduleRecord>, StoreError>> {
+            fail()
+        }
+        fn tick(&self, _: callboard_tasks::Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+            fail()
+        }
+        fn inquire(&self, _: JobId) -> BoxFuture<'_, Result<Option<callboard_tasks::Inquiry>, StoreError>> {
+            fail()
+        }
         fn prune(&self, _: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
             fail()
         }

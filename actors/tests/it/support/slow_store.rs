@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callboard_tasks::{
-    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, JobId, Listing, Lookup, MemoryOptions,
-    MemoryStore, Outcome, Page, Placed, Prunable, Pulse, Stats, Store, StoreError, Unit, WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Inquiry, JobId, Listing, Lookup, MemoryOptions,
+    MemoryStore, Outcome, Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
 };
 use futures::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
@@ -157,6 +157,18 @@ impl Store for SlowStore {
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
         self.inner.stats()
+    }
+
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, StoreError>> {
+        self.inner.schedules()
+    }
+
+    fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.inner.tick(tick)
+    }
+
+    fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {
+        self.inner.inquire(id)
     }
 
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -175,7 +175,7 @@ impl Model {
             How::Cancel => Ending::Cancelled(error),
             How::HandBack => Ending::HandBack,
         };
-        let outcome = Outcome { id, run, started_at: None, ending };
+        let outcome = Outcome { id, run, started_at: None, ending, logs: Vec::new() };
         let fate = stage.outcome(outcome.clone()).await;
         match job {
             None => ensure!(fate == Fate::Stale, "an outcome was accepted that came too late: {fate:?}"),

@@ -85,7 +85,7 @@ fn a_claim_in_flight_while_its_worker_is_rescued_leaves_no_orphan() {
     for spec in &specs {
         assert_eq!(world::read(&handles, spec.id).state.phase, Phase::Ready);
     }
-    let unit = Unit { jobs: vec![Arc::new(handed)], claim: Some(Claim { worker }) };
+    let unit = Unit { jobs: vec![Arc::new(handed)], claim: Some(Claim { worker }), idempotency: None };
     assert!(!block_on(handles.enqueue(vec![unit])).remove(0).unwrap().claimed, "who is gone gets nothing");
 }
 
@@ -110,6 +110,7 @@ fn a_deadlock_is_tried_again() {
             run: job.state.run,
             started_at: None,
             ending: Ending::Succeeded(callboard_tasks::Json::null()),
+            logs: Vec::new(),
         });
         let outcomes: Vec<_> = outcomes.collect();
         let finish = scope.spawn(|| block_on(handles.finish(outcomes)).unwrap());

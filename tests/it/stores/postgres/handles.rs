@@ -7,7 +7,7 @@ use callboard::store::{
     Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Listing, Lookup, Outcome, Page, Placed, Prunable,
     Pulse, Stats, Store, StoreError, Unit,
 };
-use callboard_tasks::{Clock, JobId, WorkerId};
+use callboard_tasks::{Clock, Inquiry, JobId, ScheduleRecord, Tick, WorkerId};
 use futures::future::BoxFuture;
 
 use super::server::{block_on, run};
@@ -104,6 +104,18 @@ impl Store for Handles {
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats, StoreError>> {
         self.one().stats()
+    }
+
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, StoreError>> {
+        self.one().schedules()
+    }
+
+    fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.one().tick(tick)
+    }
+
+    fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {
+        self.one().inquire(id)
     }
 
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -124,7 +124,8 @@ fn a_job_that_is_handed_back_is_claimed_next() {
     let (_database, handles, worker, held) = worn(1_000);
     let job = claim(&handles, worker, 1).remove(0);
     assert_eq!(drain(&handles, worker, 1), BATCH);
-    let back = Outcome { id: job.id(), run: job.state.run, started_at: None, ending: Ending::HandBack };
+    let back =
+        Outcome { id: job.id(), run: job.state.run, started_at: None, ending: Ending::HandBack, logs: Vec::new() };
     block_on(handles.finish(vec![back])).unwrap();
     assert_eq!(claim(&handles, worker, 1)[0].id(), job.id());
     drop(held);

@@ -56,7 +56,7 @@ fn connections_that_break_under_load_lose_nothing_and_double_nothing() {
                     for m in 0..150 {
                         let spec = Arc::new(spec());
                         let claim = (n == 0 && m % 2 == 0).then_some(Claim { worker });
-                        let unit = Unit { jobs: vec![Arc::clone(&spec)], claim };
+                        let unit = Unit { jobs: vec![Arc::clone(&spec)], claim, idempotency: None };
                         if let Ok(placed) = block_on(handles.enqueue(vec![unit])).remove(0) {
                             kept.push((spec.id, placed.claimed));
                         }
@@ -180,7 +180,7 @@ fn a_nul_in_a_batch_of_outcomes_harms_only_its_own_job() {
 #[test]
 fn a_nul_in_a_batch_of_calls_refuses_only_its_own_unit() {
     let handles = open();
-    let unit = |spec: JobSpec| Unit { jobs: vec![Arc::new(spec)], claim: None };
+    let unit = |spec: JobSpec| Unit { jobs: vec![Arc::new(spec)], claim: None, idempotency: None };
     let bad = JobSpec { args: Json::from_stored("{\"a\":\"\0\"}".into()), ..spec() };
     let placed = block_on(handles.enqueue(vec![unit(spec()), unit(bad), unit(spec())]));
     assert!(placed[0].is_ok() && placed[2].is_ok(), "{placed:?}");

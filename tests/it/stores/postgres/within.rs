@@ -192,7 +192,7 @@ fn the_end_of_a_watched_job_is_heard() {
 fn a_unit_may_be_handed_off_beside_one_that_waits() {
     let handles = open();
     let worker = register(&handles);
-    let unit = |claim| Unit { jobs: vec![Arc::new(spec())], claim };
+    let unit = |claim| Unit { jobs: vec![Arc::new(spec())], claim, idempotency: None };
     let claim = Some(callboard::store::Claim { worker });
     let placed = block_on(handles.enqueue(vec![unit(None), unit(claim), unit(None)]));
     let claimed: Vec<bool> = placed.into_iter().map(|placed| placed.unwrap().claimed).collect();

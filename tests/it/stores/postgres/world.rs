@@ -41,7 +41,7 @@ pub fn put(store: &dyn Store, spec: &JobSpec) {
 }
 
 pub fn put_all(store: &dyn Store, jobs: Vec<Arc<JobSpec>>) {
-    block_on(store.enqueue(vec![Unit { jobs, claim: None }])).remove(0).unwrap();
+    block_on(store.enqueue(vec![Unit { jobs, claim: None, idempotency: None }])).remove(0).unwrap();
 }
 
 pub fn claim(store: &dyn Store, worker: WorkerId, limit: usize) -> Vec<Job> {
@@ -58,7 +58,7 @@ pub fn read(store: &dyn Store, id: JobId) -> Job {
 /// A run that came to this text, which is meant to be JSON.
 pub fn success(job: &Job, value: &str) -> Outcome {
     let ending = Ending::Succeeded(Json::from_stored(value.into()));
-    Outcome { id: job.id(), run: job.state.run, started_at: None, ending }
+    Outcome { id: job.id(), run: job.state.run, started_at: None, ending, logs: Vec::new() }
 }
 
 /// Waits until something holds.

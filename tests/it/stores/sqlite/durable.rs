@@ -136,6 +136,7 @@ fn a_taken_id_among_many_refuses_its_unit_only() {
             .map(|_| Unit {
                 jobs: (0..21).map(|_| Arc::new(spec())).collect(),
                 claim: hand_off.then_some(callboard::store::Claim { worker }),
+                idempotency: None,
             })
             .collect();
         units[2].jobs[13] = Arc::new(callboard::store::JobSpec { id: taken, ..spec() });
@@ -161,7 +162,7 @@ fn a_stale_outcome_among_many_is_stale_alone() {
     let file = folder.path().join("jobs.db");
     let [store, other] = [(); 2].map(|()| SqliteStore::open(SqliteOptions::new(&file)).unwrap());
     let worker = register(&store);
-    let unit = Unit { jobs: (0..40).map(|_| Arc::new(spec())).collect(), claim: None };
+    let unit = Unit { jobs: (0..40).map(|_| Arc::new(spec())).collect(), claim: None, idempotency: None };
     block_on(store.enqueue(vec![unit]));
     let jobs = claim(&store, worker, 40);
     let outcome = |n: usize| Outcome {
@@ -169,6 +170,7 @@ fn a_stale_outcome_among_many_is_stale_alone() {
         run: 1,
         started_at: None,
         ending: Ending::Succeeded(Json::from_stored(n.to_string())),
+        logs: Vec::new(),
     };
     // One has ended through another handle; one is changed there; one comes twice.
     assert!(block_on(other.finish(vec![outcome(7)])).unwrap()[0].is_accepted());
@@ -210,7 +212,7 @@ fn one_bad_outcome_fails_alone() {
         .zip(values)
         .map(|(job, value)| {
             let ending = Ending::Succeeded(Json::from_stored(value.into()));
-            store.finish(vec![Outcome { id: job.id(), run: 1, started_at: None, ending }])
+            store.finish(vec![Outcome { id: job.id(), run: 1, started_at: None, ending, logs: Vec::new() }])
         })
         .collect();
     go.send(()).unwrap();
@@ -220,7 +222,9 @@ fn one_bad_outcome_fails_alone() {
     assert!(matches!(&fates[1], Err(StoreError::Unavailable(_))), "{:?}", fates[1]);
     assert!(fates[2].as_ref().unwrap()[0].is_accepted());
     let again = Ending::Failed(callboard_tasks::TaskError::new("E", "m", "", 1, callboard::Timestamp::UNIX_EPOCH));
-    let fate = block_on(store.finish(vec![Outcome { id: ids[1], run: 1, started_at: None, ending: again }])).unwrap();
+    let fate =
+        block_on(store.finish(vec![Outcome { id: ids[1], run: 1, started_at: None, ending: again, logs: Vec::new() }]))
+            .unwrap();
     assert!(fate[0].is_accepted(), "it still runs: {fate:?}");
 }
 
@@ -238,7 +242,7 @@ fn a_full_disk_is_told_and_survived() {
     let (go, held) = std::sync::mpsc::channel::<()>();
     let holding = store.inspect(move |_| held.recv().unwrap());
     let small = spec();
-    let large = Unit { jobs: (0..2_000).map(|_| Arc::new(spec())).collect(), claim: None };
+    let large = Unit { jobs: (0..2_000).map(|_| Arc::new(spec())).collect(), claim: None, idempotency: None };
     let (small_id, large_id) = (small.id, large.jobs[0].id);
     let placed = [store.enqueue(vec![unit(small)]), store.enqueue(vec![large])];
     go.send(()).unwrap();

@@ -42,7 +42,7 @@ fn mixed_run(store: &SqliteStore, clock: &Clock) {
                 2 => Ending::HandBack,
                 _ => Ending::Succeeded(callboard::Json::null()),
             };
-            let outcome = Outcome { id: job.id(), run: job.state.run, started_at: None, ending };
+            let outcome = Outcome { id: job.id(), run: job.state.run, started_at: None, ending, logs: Vec::new() };
             assert!(block_on(store.finish(vec![outcome])).unwrap()[0].is_accepted());
         }
     }

@@ -125,7 +125,14 @@ fn a_handle_does_not_hear_itself() {
     }
     for job in claim(&store, worker, 100) {
         let ending = Ending::Succeeded(Json::null());
-        block_on(store.finish(vec![Outcome { id: job.id(), run: job.state.run, started_at: None, ending }])).unwrap();
+        block_on(store.finish(vec![Outcome {
+            id: job.id(),
+            run: job.state.run,
+            started_at: None,
+            ending,
+            logs: Vec::new(),
+        }]))
+        .unwrap();
     }
     // Longer than two looks of one that is alone.
     assert!(heard.recv_timeout(Duration::from_millis(2_200)).is_err());
@@ -145,7 +152,7 @@ fn the_end_of_a_watched_job_is_heard() {
     block_on(two.watch(vec![id])).unwrap();
     claim(&one, worker, 1);
     let ending = Ending::Succeeded(Json::null());
-    block_on(one.finish(vec![Outcome { id, run: 1, started_at: None, ending }])).unwrap();
+    block_on(one.finish(vec![Outcome { id, run: 1, started_at: None, ending, logs: Vec::new() }])).unwrap();
     for ear in [at_one, at_two] {
         wait_for(&ear, |what| *what == Heard::Ended(vec![id]));
     }

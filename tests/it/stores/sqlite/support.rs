@@ -11,8 +11,8 @@ use callboard::store::{
     Placed, Prunable, Pulse, Stats, Store, StoreError, Unit,
 };
 use callboard::{Clock, JobId};
-use callboard_tasks::WorkerId;
 use callboard_tasks::conformance::Setup;
+use callboard_tasks::{Inquiry, ScheduleRecord, Tick, WorkerId};
 use futures::executor::block_on;
 use futures::future::BoxFuture;
 
@@ -124,6 +124,18 @@ impl<S: Chooses> Store for Kept<S> {
         self.chosen().stats()
     }
 
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, StoreError>> {
+        self.chosen().schedules()
+    }
+
+    fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.chosen().tick(tick)
+    }
+
+    fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {
+        self.chosen().inquire(id)
+    }
+
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         self.chosen().prune(limit)
     }
@@ -156,7 +168,7 @@ pub fn with_store() -> (Folder, SqliteStore) {
 }
 
 pub fn unit(spec: JobSpec) -> Unit {
-    Unit { jobs: vec![Arc::new(spec)], claim: None }
+    Unit { jobs: vec![Arc::new(spec)], claim: None, idempotency: None }
 }
 
 /// Enqueues a job, which must be possible.
