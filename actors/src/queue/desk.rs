@@ -73,6 +73,8 @@ pub(crate) struct Desk {
     awake: AtomicBool,
     /// Whether the store may have due jobs that were not claimed.
     pub(crate) backlog: AtomicBool,
+    /// Whether a claim is under way, which may yet bring what waits.
+    pub(crate) claiming: AtomicBool,
     /// How often somebody has told of work that was not enqueued here,
     pub(crate) hints: AtomicUsize,
     /// and how often they had when the last claim began, if that came back short.
@@ -135,6 +137,7 @@ impl Desk {
             writing: AtomicUsize::new(0),
             awake: AtomicBool::new(false),
             backlog: AtomicBool::new(true),
+            claiming: AtomicBool::new(false),
             hints: AtomicUsize::new(0),
             hints_seen: AtomicUsize::new(usize::MAX),
             afoot: Default::default(),
@@ -226,6 +229,15 @@ impl Desk {
         self.hints_seen.load(Ordering::Acquire) == self.hints.load(Ordering::Acquire)
     }
 
+    /// Whether a job that starts now starts after all that were enqueued before. A store that waits promises no order
+    /// beyond that within a claim: there it is enough that those who wait have room as well, for where many enqueue at
+    /// once some always wait, and then nothing would be handed off any more.
+    fn overtakes_nobody(&self) -> bool {
+        // A claim takes the flag down while it looks, and puts it up again before it ends.
+        let backlog = || self.backlog.load(Ordering::Acquire);
+        self.store.waits() || !(backlog() || self.claiming.load(Ordering::Acquire) || backlog())
+    }
+
     /// Those who run jobs have nothing left to run: if there may be more, it is claimed beside what is being written.
     pub(crate) fn ran_dry(&self) {
         if self.backlog.load(Ordering::Acquire) {
@@ -285,6 +297,7 @@ impl Desk {
     pub(crate) fn reserve(self: &Arc<Self>, specs: &[Arc<JobSpec>]) -> Option<Reservation> {
         let afoot = || self.afoot.iter().map(|jobs| jobs.load(Ordering::Acquire)).sum::<usize>();
         let fits = self.is_caught_up()
+            && self.overtakes_nobody()
             && !specs.is_empty()
             && self.has_room(specs.len() + afoot())
             && specs.iter().all(|spec| self.can_start(spec));

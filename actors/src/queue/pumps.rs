@@ -225,6 +225,7 @@ pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>)
     if limit == 0 || !desk.backlog.load(Ordering::Acquire) {
         return false;
     }
+    desk.claiming.store(true, Ordering::Release);
     // The flag goes down before the look: what comes after the look puts it up again.
     desk.backlog.store(false, Ordering::Release);
     let [since, before] = &desk.afoot;
@@ -232,6 +233,7 @@ pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>)
     let hints = desk.hints.load(Ordering::Acquire);
     let got = claim(desk, limit, last_queue).await;
     before.store(0, Ordering::Release);
+    desk.claiming.store(false, Ordering::Release);
     let seen = if got == Got::All { hints } else { usize::MAX };
     desk.hints_seen.store(seen, Ordering::Release);
     got == Got::Full

@@ -78,6 +78,30 @@ async fn a_call_is_not_handed_off_while_a_claim_looks_for_those_that_wait() {
 }
 
 #[tokio::test]
+async fn a_call_is_not_handed_off_past_those_that_a_claim_has_taken() {
+    let (probe, store) = (Arc::default(), SlowStore::at_once(Clock::system()));
+    let backend = Backend::store(Arc::clone(&store) as _).workers(1).concurrency(5);
+    let board = start(tasks![say, stay], &probe, backend, Clock::system()).await;
+    until("the first claim has found nothing", || store.claim.asked() > 0).await;
+    let mut stays = Vec::new();
+    for _ in 0..5 {
+        stays.push(board.enqueue(stay::with()).await.unwrap());
+    }
+    until("all permits are taken", || probe.inside() == 5).await;
+    let mut results = vec![board.enqueue_any(call("a", 0)).await.unwrap()];
+    store.taken.close();
+    let claims = store.claim.asked();
+    probe.gate.open();
+    until("a claim is under way", || store.claim.asked() > claims).await;
+    // There is room for both.
+    results.push(board.enqueue_any(call("b", 0)).await.unwrap());
+    store.taken.open();
+    within(5, join_all(results.into_iter().map(end))).await;
+    within(5, join_all(stays.into_iter().map(end))).await;
+    assert_eq!(probe.lines(), ["a", "b"]);
+}
+
+#[tokio::test]
 async fn a_batch_is_handed_off_if_all_of_it_can_start() {
     let (probe, store) = (Arc::default(), SlowStore::new(Clock::system()));
     let backend = Backend::store(Arc::clone(&store) as _).workers(1).concurrency(2);

@@ -21,11 +21,14 @@ pub(crate) struct SlowStore {
     /// Closed, it holds the answers to what was kept already.
     pub(crate) kept: Gate,
     pub(crate) claim: Door,
+    /// Closed, it holds the answers to claims that have taken their jobs already.
+    pub(crate) taken: Gate,
     pub(crate) finish: Door,
     pub(crate) beat: Door,
     pub(crate) get: Door,
     /// Every change that was asked for, in order.
     pub(crate) changes: Mutex<Vec<Change>>,
+    waits: bool,
 }
 
 /// The way to one operation.
@@ -79,15 +82,26 @@ impl Door {
 
 impl SlowStore {
     pub(crate) fn new(clock: Clock) -> Arc<Self> {
+        Self::that(true, clock)
+    }
+
+    /// One that may be asked where the caller stands, as the memory store; only its claims may be held.
+    pub(crate) fn at_once(clock: Clock) -> Arc<Self> {
+        Self::that(false, clock)
+    }
+
+    fn that(waits: bool, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             inner: MemoryStore::new(clock, MemoryOptions::default()),
             enqueue: Door::default(),
             kept: Gate::opened(),
             claim: Door::default(),
+            taken: Gate::opened(),
             finish: Door::default(),
             beat: Door::default(),
             get: Door::default(),
             changes: Mutex::default(),
+            waits,
         })
     }
 }
@@ -109,7 +123,9 @@ impl Store for SlowStore {
     fn claim(&self, ask: Ask) -> BoxFuture<'_, Result<Claimed, StoreError>> {
         async move {
             self.claim.pass().await?;
-            self.inner.claim(ask).await
+            let claimed = self.inner.claim(ask).await;
+            self.taken.pass().await;
+            claimed
         }
         .boxed()
     }
@@ -177,5 +193,9 @@ impl Store for SlowStore {
 
     fn prunable(&self) -> BoxFuture<'_, Result<Prunable, StoreError>> {
         self.inner.prunable()
+    }
+
+    fn waits(&self) -> bool {
+        self.waits
     }
 }
