@@ -93,7 +93,8 @@ pub trait Store: Send + Sync + 'static {
     fn finish(&self, outcomes: Vec<Outcome>) -> BoxFuture<'_, Result<Vec<Fate>, StoreError>>;
 
     /// Renews the lease of a worker process, also one that has ended and was not taken, and brings back what it
-    /// must know. A cancellation is told again with each beat until the job has ended.
+    /// must know. A cancellation is told again with each beat until the job has ended. If the lease had ended, what
+    /// was parked meanwhile is put back before the answer, or as much of it as does not hold up a beat.
     ///
     /// # Errors
     ///

@@ -32,7 +32,9 @@ pub(super) async fn change(core: &Core, id: JobId, change: Change) -> Answer {
                 };
                 let before = row::job(row)?;
                 if let Some(earlier) = written.borrow_mut().take_if(|earlier| earlier.job == before) {
-                    return Ok((Ok(earlier), Puts::default(), None));
+                    let mut puts = Puts::default();
+                    puts.was_put(&before);
+                    return Ok((Ok(earlier), puts, None));
                 }
                 let now = core.now(client).await?;
                 let (answer, puts) = change_job(&before, change.clone(), now);
@@ -69,12 +71,15 @@ async fn missing(
 fn change_job(before: &Job, change: Change, now: Timestamp) -> (Answer, Puts) {
     let (mut job, mut puts, delete) = (before.clone(), Puts::default(), change == Change::Delete);
     if let Err(refused) = job.change(change, now) {
+        puts.stays(before);
         return (Err(refused), puts);
     }
     if delete {
         puts.deleted(&job);
     } else if job != *before {
         puts.moved(before.state.phase, &job);
+    } else {
+        puts.stays(before);
     }
     (Ok(Changed { worker: job.holder(), job }), puts)
 }
@@ -113,7 +118,11 @@ async fn free(
                 let there: bool = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false);
                 if !there {
                     // If an earlier try has removed it, that has freed its jobs.
-                    return Ok((freed.borrow_mut().take().unwrap_or(0), Puts::default(), None));
+                    let earlier = freed.borrow_mut().take();
+                    if earlier.is_some() {
+                        core.heads.forget();
+                    }
+                    return Ok((earlier.unwrap_or(0), Puts::default(), None));
                 }
                 let now = core.now(client).await?;
                 let none: (Option<Vec<Uuid>>, Option<Vec<i64>>) = (None, None);

@@ -57,7 +57,7 @@ async fn claim(link: &mut Link, ask: Ask, batch: i64) -> Result<Claimed, Fault> 
     let core = Arc::clone(&link.core);
     let worker = ask.worker.as_uuid();
     if core.worker.lock().replace(worker).is_some_and(|before| before != worker) {
-        core.heads.clear();
+        core.heads.forget();
     }
     let limit = i32::try_from(ask.limit).unwrap_or(i32::MAX);
     let (queues, most): (Option<Vec<&str>>, Option<Vec<i32>>) = match &ask.queues {

@@ -13,7 +13,7 @@ use super::sql::Sql;
 /// How long a change is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many jobs are parked or put back in one transaction.
-const PARKED: i32 = 1_000;
+pub(super) const PARKED: i32 = 1_000;
 /// So many jobs are removed in one transaction.
 const PRUNED: usize = 1_000;
 
@@ -27,6 +27,7 @@ pub(super) async fn control(core: &Core, control: Control) -> Result<(), StoreEr
         }
         Control::Register { worker, lease, tasks } => {
             run(core, &core.sql.register, &[&worker.as_uuid(), &micros(lease), &tasks]).await?;
+            core.heads.forget();
             unpark(core).await.map(drop)
         }
         Control::Leave(worker) => change::leave(core, worker).await,
@@ -39,6 +40,8 @@ pub(super) async fn control(core: &Core, control: Control) -> Result<(), StoreEr
         Control::Park => {
             unpark(core).await?;
             while count(core, &core.sql.park, &[&PARKED]).await? > 0 {}
+            // It has also made jobs ready whose time had come.
+            core.heads.forget();
             Ok(())
         }
         _ => Err(StoreError::Refused("this store does not know what is asked of it".into())),
@@ -70,9 +73,15 @@ pub(super) async fn unpark(core: &Core) -> Result<(), StoreError> {
         }
     }
     if freed > 0 {
-        core.tell_of_work();
+        unparked(core);
     }
     Ok(())
+}
+
+/// Parked jobs are back, each where it stood.
+pub(super) fn unparked(core: &Core) {
+    core.heads.forget();
+    core.tell_of_work();
 }
 
 pub(super) async fn prune(core: &Core, limit: usize) -> Result<usize, StoreError> {

@@ -236,13 +236,16 @@ impl Lane {
         let ids: Vec<Uuid> = doubtful.iter().map(|n| entries[*n].outcome.id.as_uuid()).collect();
         let core = Arc::clone(&self.link.core);
         let rows = self.link.repeat(PATIENCE, &core.sql.find, &[&ids]).await?;
+        let mut puts = Puts::default();
         for job in read_jobs(&rows) {
             for n in &doubtful {
                 if entries[*n].outcome.id == job.id() && entries[*n].is_written_in(&job) {
                     entries[*n].fate = Some(Fate::Accepted { phase: job.state.phase, version: job.state.version });
+                    puts.was_put(&job);
                 }
             }
         }
+        puts.tell(&core, None);
         Ok(())
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Heads(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     lines: Lines,
+    /// How often they were forgotten: what was lent before is not taken back.
+    forgotten: u64,
     /// How many copies are about that will come back.
     lent: usize,
     /// What became ready meanwhile, and its place in time.
@@ -52,9 +54,12 @@ impl Heads {
         !self.0.lock().lines.is_empty()
     }
 
-    /// Forgets them all: they are those of a worker with other tasks.
-    pub(super) fn clear(&self) {
-        self.0.lock().lines.clear();
+    /// Forgets them all: they are those of a worker with other tasks, or jobs have become ready of which nobody here
+    /// knows which. The next claim looks at everything.
+    pub(super) fn forget(&self) {
+        let mut known = self.0.lock();
+        known.lines.clear();
+        known.forgotten += 1;
     }
 
     /// A copy for a statement that only reads them.
@@ -66,7 +71,7 @@ impl Heads {
     pub(super) fn lend(&self) -> Lent<'_> {
         let mut known = self.0.lock();
         known.lent += 1;
-        Lent { columns: known.columns(), heads: self }
+        Lent { columns: known.columns(), forgotten: known.forgotten, heads: self }
     }
 
     /// Jobs have become ready that are as old as that.
@@ -113,6 +118,7 @@ fn step_back(lines: &mut Lines, spec: &JobSpec, at: Timestamp) {
 #[derive(Debug)]
 pub(super) struct Lent<'a> {
     pub(super) columns: Columns,
+    forgotten: u64,
     heads: &'a Heads,
 }
 
@@ -129,6 +135,9 @@ impl Lent<'_> {
             lines.entry(queue).or_default().insert(rank, place);
         }
         let mut known = self.heads.0.lock();
+        if known.forgotten != self.forgotten {
+            return Ok(());
+        }
         for (spec, at) in &known.came {
             step_back(&mut lines, spec, *at);
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use super::control;
-use super::core::{Core, IDLE, Trial, micros};
+use super::core::{Core, IDLE, Params, Trial, micros};
 use super::fault::Fault;
 use super::heads::Columns;
 use super::link::Link;
@@ -159,7 +159,8 @@ async fn beat_once(home: &mut Link, beat: &Beat) -> Result<Pulse, Fault> {
     let mut trial = Trial::new(PATIENCE);
     let rows = loop {
         let Columns { queues, ranks, ats, ids } = core.heads.columns();
-        match home.call(&core.sql.beat, &[&worker, &lease, &queues, &ranks, &ats, &ids]).await {
+        let parameters: Params<'_> = &[&worker, &lease, &control::PARKED, &queues, &ranks, &ats, &ids];
+        match home.call(&core.sql.beat, parameters).await {
             Ok(rows) => break rows,
             Err(fault) => trial.next(fault).await?,
         }
@@ -182,8 +183,12 @@ async fn beat_once(home: &mut Link, beat: &Beat) -> Result<Pulse, Fault> {
         schedules: 0,
     };
     core.saw_others(!pulse.peers.is_empty());
-    if row.try_get(1)? {
-        // Its lease had lapsed, so its jobs may have been parked in the meantime.
+    let freed: i64 = row.try_get(1)?;
+    if freed > 0 {
+        control::unparked(&core);
+    }
+    if freed >= i64::from(control::PARKED) {
+        // The rest of them goes on a connection where no beat waits behind it.
         tokio::task::spawn_local(async move {
             if let Err(error) = control::unpark(&core).await {
                 tracing::debug!("parked jobs could not be put back: {error}");

@@ -30,8 +30,10 @@ pub(super) struct Puts {
     asked: Vec<bool>,
     finished: Vec<Option<Timestamp>>,
     values: Vec<Option<String>>,
-    /// What can run since, and when it was due.
+    /// What can be claimed, as it could not be while it was held, and when it was due.
     ready: Vec<(Arc<JobSpec>, Timestamp)>,
+    /// Whether any of it could not before either.
+    news: bool,
 }
 
 impl Puts {
@@ -42,6 +44,17 @@ impl Puts {
     /// A job that was in that phase.
     pub(super) fn moved(&mut self, from: Phase, job: &Job) {
         self.add(from, place(job.state.phase), job);
+        self.was_put(job);
+    }
+
+    /// A job that has moved and is where it belongs.
+    pub(super) fn was_put(&mut self, job: &Job) {
+        self.news |= job.state.phase == Phase::Ready;
+        self.stays(job);
+    }
+
+    /// A job that was held and stays where it is. Claims have passed over it meanwhile.
+    pub(super) fn stays(&mut self, job: &Job) {
         if job.state.phase == Phase::Ready {
             self.ready.push((Arc::clone(&job.spec), job.effective_time()));
         }
@@ -108,8 +121,8 @@ impl Puts {
     /// Tells whom it concerns, after the commit.
     pub(super) fn tell(&self, core: &Core, ended: Option<Vec<Uuid>>) {
         core.tell_of_ends(ended);
-        if !self.ready.is_empty() {
-            core.heads.came(self.ready.iter().map(|(spec, at)| (spec, *at)));
+        core.heads.came(self.ready.iter().map(|(spec, at)| (spec, *at)));
+        if self.news {
             core.tell_of_work();
         }
     }

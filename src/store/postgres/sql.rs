@@ -95,8 +95,15 @@ const CLAIM: &[Type] = &[
     Type::UUID_ARRAY,
 ];
 
-const BEAT: &[Type] =
-    &[Type::UUID, Type::INT8, Type::TEXT_ARRAY, Type::INT2_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::UUID_ARRAY];
+const BEAT: &[Type] = &[
+    Type::UUID,
+    Type::INT8,
+    Type::INT4,
+    Type::TEXT_ARRAY,
+    Type::INT2_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::UUID_ARRAY,
+];
 
 const HEADS: &[Type] = &[Type::UUID, Type::TEXT_ARRAY, Type::INT2_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::UUID_ARRAY];
 

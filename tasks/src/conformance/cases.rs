@@ -232,6 +232,7 @@ macro_rules! store_conformance {
                     a_parked_job_is_put_back_when_its_task_comes,
                     a_parked_job_stands_where_it_stood,
                     a_task_whose_only_worker_has_no_lease_that_holds_is_parked,
+                    a_beat_after_the_end_of_a_lease_puts_its_jobs_back,
                     only_waiting_jobs_are_parked,
                     a_scheduled_job_comes_out_of_the_park_no_earlier,
                     a_large_park_does_not_stand_in_the_way,

@@ -61,6 +61,18 @@ pub async fn a_task_whose_only_worker_has_no_lease_that_holds_is_parked(stage: &
     assert_eq!(stage.phase(id).await, Phase::Ready);
 }
 
+/// A worker whose lease had ended is back with its beat, and so are its jobs: a claim right after it gives them.
+pub async fn a_beat_after_the_end_of_a_lease_puts_its_jobs_back(stage: &Stage) {
+    let worker = stage.worker().await;
+    let id = stage.put(stage.spec()).await;
+    stage.advance(LEASE);
+    stage.control(Control::Park).await;
+    let pulse = stage.beat(worker).await.expect("nobody took the lease");
+    assert!(pulse.due, "there is something to claim");
+    assert_eq!(stage.phase(id).await, Phase::Ready);
+    assert_eq!(stage.claim_ids(worker, 9).await, [id]);
+}
+
 /// What runs is not parked, nor what has ended.
 pub async fn only_waiting_jobs_are_parked(stage: &Stage) {
     let worker = stage.worker().await;

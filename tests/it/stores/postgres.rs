@@ -1,5 +1,6 @@
 //! The PostgreSQL store, against a real server.
 
+mod behind;
 mod cost;
 mod crowd;
 mod handles;

@@ -489,11 +489,12 @@ BEGIN
   ended := {schema}.unwatch(_ids);
 END $$;
 
--- The beat: renews a lease, and brings back what its process must know.
+-- The beat: renews a lease, and brings back what its process must know. If the lease had ended, its jobs may have been
+-- parked meanwhile: at most `_unpark` of them are `freed`.
 CREATE FUNCTION {schema}.beat(
-  _worker uuid, _lease bigint, _queues text[], _ranks smallint[], _ats timestamptz[], _ids uuid[]
+  _worker uuid, _lease bigint, _unpark integer, _queues text[], _ranks smallint[], _ats timestamptz[], _ids uuid[]
 )
-RETURNS TABLE (moment timestamptz, lapsed boolean, due boolean, cancels uuid[], runs bigint[], peers uuid[],
+RETURNS TABLE (moment timestamptz, freed bigint, due boolean, cancels uuid[], runs bigint[], peers uuid[],
                ends timestamptz[], next_due timestamptz, paused text[]) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off AS $$
 #variable_conflict use_column
@@ -503,7 +504,7 @@ BEGIN
   SELECT w.lease_ends INTO before FROM {schema}.worker w WHERE w.id = _worker FOR NO KEY UPDATE;
   IF NOT FOUND THEN RAISE EXCEPTION 'the worker has no lease' USING ERRCODE = 'CB001'; END IF;
   UPDATE {schema}.worker w SET lease_ends = moment + _lease * interval '1 microsecond' WHERE w.id = _worker;
-  lapsed := before <= moment;
+  freed := CASE WHEN before <= moment THEN {schema}.unpark(_unpark) ELSE 0 END;
   paused := ARRAY(SELECT p.queue FROM {schema}.paused p ORDER BY p.queue);
   due := EXISTS (
     SELECT FROM unnest({schema}.ready_queues(_queues, _ranks, _ats, _ids)) AS r(name) WHERE r.name <> ALL(paused))
