@@ -77,7 +77,8 @@ pub use callboard_http as http;
 
 pub use callboard_actors::{
     Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, Door, Dummy, EventMessage, Health,
-    OpenFailure, OpenStore, Opening, Schema, SchemaStep, ShutdownReport, StartError, Unopened, WorkerHealth, messages,
+    OpenFailure, OpenStore, Opening, Schema, SchemaStep, ShutdownReport, StartError, Unopened, Work, WorkerHealth,
+    messages,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{

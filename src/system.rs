@@ -111,6 +111,85 @@ pub async fn run(
     Ok(())
 }
 
+/// What a worker process does besides running tasks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WorkerOptions {
+    /// It leaves when nothing that is due is left to it.
+    pub drain: bool,
+    /// Where `GET /healthz` and `GET /readyz` answer; nowhere unless said.
+    pub health: Option<SocketAddr>,
+}
+
+/// A worker process that has started, as [`work`] announces it.
+#[derive(Debug, Clone)]
+pub struct Working {
+    /// Where it can be asked how it is.
+    pub health: Option<SocketAddr>,
+    /// The tasks that it can run, by full name.
+    pub tasks: Vec<&'static str>,
+}
+
+/// Runs a worker process: the board of `builder` without a front end. Returns after `shutdown` has ended, or after the
+/// board has done its share ([`Builder::max_tasks`]), or, if it is to drain, when nothing that is due is left; and then
+/// everything has stopped in good order.
+///
+/// A store that cannot be reached yet is waited for; one that is not in order is an error. It must be awaited in an actix
+/// system.
+///
+/// # Errors
+///
+/// [`RunError`]; nothing is left running then.
+pub async fn work(
+    builder: Builder,
+    options: WorkerOptions,
+    announce: impl FnOnce(&Working),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
+    let bind = |address| TcpListener::bind(address).map_err(|source| RunError::Bind { address, source });
+    let listener = options.health.map(bind).transpose()?;
+    let health = listener.as_ref().map(TcpListener::local_addr).transpose().map_err(RunError::Http)?;
+    tokio::pin!(shutdown);
+    let board = tokio::select! {
+        board = builder.patient().start() => board?,
+        () = &mut shutdown => return Ok(()),
+    };
+    let config = HttpConfig { workers: Some(1), shutdown_timeout: LAST_ANSWERS, ..HttpConfig::default() };
+    let server = listener.map(|listener| callboard_http::health_server(&board, config, listener)).transpose();
+    let server = server.map_err(RunError::Http)?;
+    let handle = server.as_ref().map(actix_web::dev::Server::handle);
+    if let Some(server) = server {
+        actix_web::rt::spawn(server);
+    }
+    announce(&Working { health, tasks: board.registry().iter().map(|task| task.name).collect() });
+    tokio::select! {
+        () = &mut shutdown => {}
+        () = until_done(&board, options.drain) => info!("nothing is left to do"),
+    }
+    drain(&board).await;
+    if let Some(handle) = handle {
+        handle.stop(true).await;
+    }
+    Ok(())
+}
+
+/// Ends when the board has done its share or, if it is to drain, when nothing that is due is left to it.
+async fn until_done(board: &Callboard, drain: bool) {
+    const LOOK_EVERY: Duration = Duration::from_millis(100);
+    if drain {
+        return board.until_idle().await;
+    }
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if board.has_done_its_share() {
+            board.until_idle().await;
+            // What went back meanwhile is no part of the share.
+            if board.has_done_its_share() {
+                return;
+            }
+        }
+    }
+}
+
 fn listen(address: SocketAddr, has_tokens: bool) -> Result<TcpListener, RunError> {
     refuse_open_bind(address, has_tokens).map_err(RunError::OpenBind)?;
     TcpListener::bind(address).map_err(|source| RunError::Bind { address, source })

@@ -13,6 +13,7 @@ use callboard_tasks::{
 use tracing::{info, warn};
 
 use crate::Callboard;
+use crate::budget::Budget;
 use crate::custom::{CustomGate, Door};
 use crate::door::Gate;
 use crate::dummy::DummyGate;
@@ -22,6 +23,7 @@ use crate::immediate::ImmediateGate;
 use crate::open::{OpenFailure, OpenStore, Unopened};
 use crate::queue::QueueGate;
 use crate::threads::Threads;
+use crate::work::Work;
 
 /// How many calls may wait in front of a backend.
 const INBOX: usize = 10_000;
@@ -35,6 +37,7 @@ pub struct Builder {
     clock: Clock,
     grace: Duration,
     patient: bool,
+    budget: Budget,
 }
 
 impl Default for Builder {
@@ -47,6 +50,7 @@ impl Default for Builder {
             clock: Clock::system(),
             grace: Duration::from_secs(25),
             patient: false,
+            budget: Budget::default(),
         }
     }
 }
@@ -83,6 +87,78 @@ impl Builder {
         if let Some(QueueNames::Only(names)) = self.backends.get_mut(alias).map(|backend| &mut backend.queues) {
             names.insert(queue.into());
         }
+        self
+    }
+
+    /// Which queues this process works, of every backend: each one's own [`Work`] is given to `change`.
+    #[must_use]
+    pub fn work(mut self, change: impl Fn(Work) -> Work) -> Self {
+        for backend in self.backends.values_mut() {
+            backend.options.work = change(std::mem::take(&mut backend.options.work));
+        }
+        self
+    }
+
+    /// Of every backend only these queues, each with how many attempts run at once if that is not what the backend says:
+    /// what `callboard worker --queues` does.
+    ///
+    /// # Errors
+    ///
+    /// A queue that no backend has.
+    #[doc(hidden)]
+    pub fn works_only(mut self, queues: &[(String, Option<usize>)]) -> Result<Self, String> {
+        self.must_know(queues.iter().map(|(queue, _)| queue.as_str()))?;
+        for Backend { queues: known, options, .. } in self.backends.values_mut() {
+            let ours = || queues.iter().filter(|(queue, _)| known.allow(queue));
+            let work = std::mem::take(&mut options.work).only(ours().map(|(queue, _)| queue));
+            options.work = ours().fold(work, |work, (queue, most)| match most {
+                Some(most) => work.at_most(queue, *most),
+                None => work,
+            });
+        }
+        Ok(self)
+    }
+
+    /// Of every backend nothing of these queues: what `callboard worker --exclude` does.
+    ///
+    /// # Errors
+    ///
+    /// A queue that no backend has.
+    #[doc(hidden)]
+    pub fn works_all_but(self, queues: &[String]) -> Result<Self, String> {
+        self.must_know(queues.iter().map(String::as_str))?;
+        Ok(self.work(|work| work.except(queues)))
+    }
+
+    fn must_know<'a>(&self, mut queues: impl Iterator<Item = &'a str>) -> Result<(), String> {
+        let known = |queue: &str| self.backends.values().any(|backend| backend.queues.allow(queue));
+        let Some(unknown) = queues.find(|queue| !known(queue)) else { return Ok(()) };
+        let names = self.backends.values().filter_map(|backend| match &backend.queues {
+            QueueNames::Only(names) => Some(names),
+            QueueNames::Any => None,
+        });
+        let names: std::collections::BTreeSet<_> = names.flatten().map(String::as_str).collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(", ");
+        Err(format!("no backend has a queue {unknown:?}; there are {names}"))
+    }
+
+    /// Whether any backend has a store that other processes could share.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.backends.values().any(|backend| matches!(backend.kind, Kind::Store(_) | Kind::Opened(_)))
+    }
+
+    /// Enqueues only: runs nothing, whatever the backends say. For a web process beside worker processes.
+    #[must_use]
+    pub fn enqueue_only(self) -> Self {
+        self.work(|_| Work::none())
+    }
+
+    /// Starts so many attempts and then nothing more; [`Callboard::until_idle`] ends when they have.
+    #[must_use]
+    pub fn max_tasks(mut self, attempts: usize) -> Self {
+        self.budget = Budget::of(attempts);
         self
     }
 
@@ -172,7 +248,7 @@ impl Builder {
         crate::panics::install_hook();
         let threads = Threads::start().map_err(StartError::Threads)?;
         info!(target: "callboard", tasks = registry.len(), "tasks registered");
-        let hub = Arc::new(Hub::new(threads, self.clock, registry, self.data));
+        let hub = Arc::new(Hub::new(threads, self.clock, registry, self.data, self.budget));
         let (mut gates, mut dummies) = (Vec::<Arc<dyn Gate>>::new(), BTreeMap::new());
         let (mut queues, mut openers) = (Vec::new(), BTreeMap::new());
         for (alias, backend) in self.backends {
@@ -231,6 +307,14 @@ impl Builder {
             let zero = [("workers", options.workers), ("concurrency", options.concurrency), ("inbox", options.inbox)];
             if let Some((name, _)) = zero.into_iter().find(|(_, value)| *value == 0) {
                 return wrong(alias, format!("has {name} = 0; give at least 1"));
+            }
+            if let QueueNames::Only(names) = &backend.queues {
+                let unknown = options.work.named().find(|(queue, most)| *most > 0 && !names.contains(*queue));
+                if let Some((queue, _)) = unknown {
+                    let known = names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                    let problem = format!("works the queue {queue:?}, which it does not have; it has {known}");
+                    return wrong(alias, problem);
+                }
             }
             if options.lease < Duration::from_millis(300) {
                 return wrong(alias, format!("has a lease of {:?}; give at least 300ms", options.lease));
@@ -321,12 +405,13 @@ pub(crate) struct QueueOptions {
     pub(crate) concurrency: usize,
     pub(crate) lease: Duration,
     pub(crate) inbox: usize,
+    pub(crate) work: Work,
 }
 
 impl Default for QueueOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { workers: cores, concurrency: 100, lease: Duration::from_secs(3), inbox: INBOX }
+        Self { workers: cores, concurrency: 100, lease: Duration::from_secs(3), inbox: INBOX, work: Work::all() }
     }
 }
 
@@ -398,6 +483,23 @@ impl Backend {
     pub const fn lease(mut self, lease: Duration) -> Self {
         self.options.lease = lease;
         self
+    }
+
+    /// Which queues this process works, and how many attempts of each run at once in it; unless said, all of them,
+    /// bounded by [`concurrency`](Self::concurrency) alone. `[("mail", 4), ("default", 50)]` is a [`Work`].
+    ///
+    /// A queue that is not worked here can be enqueued to all the same: another process runs its jobs.
+    #[must_use]
+    pub fn work(mut self, work: impl Into<Work>) -> Self {
+        self.options.work = work.into();
+        self
+    }
+
+    /// Works no queue: other processes run what is enqueued here. It still beats, as every process does: so it hears of
+    /// pauses and ends, misses processes that die, and removes old history.
+    #[must_use]
+    pub fn enqueue_only(self) -> Self {
+        self.work(Work::none())
     }
 
     /// How many calls may wait in front of the backend before callers have to; 10,000 unless said.

@@ -90,6 +90,16 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
     /// Somebody has written a job by a transaction of their own, which may be committed soon.
     fn expect_work(&self) {}
 
+    /// Waits until this process has nothing left to do there that is due.
+    fn until_idle(&self) -> BoxFuture<'_, ()> {
+        async {}.boxed()
+    }
+
+    /// Whether that is so now.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
     /// Stops starting, lets what runs end within `grace`.
     fn drain(&self, _grace: Duration) -> BoxFuture<'_, ShutdownReport> {
         async { ShutdownReport::default() }.boxed()

@@ -442,6 +442,29 @@ impl Callboard {
         Health { coordination, heart, draining: self.is_draining(), dropped_events, backends }
     }
 
+    /// Waits until this process has nothing left to do that is due: all that it may claim has been claimed, has ended, and
+    /// is written. What waits for a time of its own, is paused, or is work of other processes is not waited for; what
+    /// tasks enqueue meanwhile is. After [`Builder::max_tasks`] it ends when so many attempts have.
+    ///
+    /// [`Builder::max_tasks`]: crate::Builder::max_tasks
+    pub async fn until_idle(&self) {
+        loop {
+            for gate in &self.0.gates {
+                gate.until_idle().await;
+            }
+            // A task of one backend may have enqueued to another one that was idle before.
+            if self.0.gates.iter().all(|gate| gate.is_idle()) {
+                return;
+            }
+        }
+    }
+
+    /// Whether as many attempts were started as [`Builder::max_tasks`](crate::Builder::max_tasks) allows.
+    #[must_use]
+    pub fn has_done_its_share(&self) -> bool {
+        self.0.hub.budget.is_spent()
+    }
+
     /// Stops in good order: takes nothing new, hands back what has not started, lets attempts end within the
     /// grace, then tells the rest to stop and leaves 5 s later.
     pub async fn shutdown(&self) -> ShutdownReport {

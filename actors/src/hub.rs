@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tracing::{debug, error, info};
 
 use crate::Callboard;
+use crate::budget::Budget;
 use crate::events::Events;
 use crate::threads::Threads;
 use crate::weak::WeakBoard;
@@ -26,11 +27,13 @@ pub(crate) struct Hub {
     pub(crate) draining: AtomicBool,
     /// Rings when a shutdown begins.
     pub(crate) drains: Notify,
+    /// How many attempts it may still start.
+    pub(crate) budget: Budget,
     board: OnceLock<Arc<WeakBoard>>,
 }
 
 impl Hub {
-    pub(crate) fn new(threads: Threads, clock: Clock, registry: Registry, data: DataMap) -> Self {
+    pub(crate) fn new(threads: Threads, clock: Clock, registry: Registry, data: DataMap, budget: Budget) -> Self {
         Self {
             threads,
             events: Events::default(),
@@ -39,6 +42,7 @@ impl Hub {
             data: Arc::new(data),
             draining: AtomicBool::new(false),
             drains: Notify::new(),
+            budget,
             board: OnceLock::new(),
         }
     }

@@ -13,6 +13,7 @@
 //! `supervise`); user code never runs in a handler; the store alone knows what is true.
 
 mod blocking;
+mod budget;
 mod builder;
 mod custom;
 mod door;
@@ -32,6 +33,7 @@ mod supervise;
 mod threads;
 mod waiters;
 mod weak;
+mod work;
 
 #[cfg(test)]
 mod tests;
@@ -48,3 +50,4 @@ pub use messages::{
     TaskFinished, TaskStarted, Wait,
 };
 pub use open::{OpenFailure, OpenStore, Opening, Schema, SchemaStep, Unopened};
+pub use work::Work;

@@ -39,7 +39,7 @@ mod tests;
 pub use access::{Network, Scope, Token};
 pub use config::{Guard, HttpConfig, Limits};
 pub use routes::{routes, routes_with};
-pub use server::{refuse_open_bind, server};
+pub use server::{health_server, refuse_open_bind, server};
 
 /// Compiles and runs what the documentation shows.
 #[cfg(doctest)]

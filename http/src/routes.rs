@@ -61,8 +61,13 @@ pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
     mount.at("/registry").get(registry::get);
     mount.at("/csp/reports").door(Edge::open).options(csp_reports_options).post(csp_reports);
     mount.at("/problems/{slug}").door(Edge::public).get(problem_page);
-    mount.at("/healthz").door(Edge::public).get(health::alive);
-    mount.at("/readyz").door(Edge::public).get(health::ready);
+    mount.health();
+}
+
+/// Mounts the two routes for machines that look after processes, and no others.
+pub(crate) fn mount_health(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
+    cfg.app_data(web::Data::from(Arc::clone(state)));
+    Mount { cfg, state }.health();
 }
 
 /// The answer to every path that is not ours.
@@ -81,6 +86,11 @@ impl<'a> Mount<'a> {
     fn at<'m>(&'m mut self, path: &'static str) -> At<'m, 'a> {
         let edge = Edge::new(self.state, path);
         At { mount: self, path, edge: Some(edge), methods: Vec::new(), options: None }
+    }
+
+    fn health(&mut self) {
+        self.at("/healthz").door(Edge::public).get(health::alive);
+        self.at("/readyz").door(Edge::public).get(health::ready);
     }
 }
 

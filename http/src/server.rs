@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpServer, web};
 use callboard_actors::Callboard;
 
 use crate::config::HttpConfig;
@@ -27,11 +27,30 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 ///
 /// If the listener cannot be used.
 pub fn server(board: &Callboard, config: HttpConfig, listener: TcpListener) -> io::Result<Server> {
+    serve(board, config, listener, routes::mount)
+}
+
+/// The same with `GET /healthz` and `GET /readyz` alone: for a worker process, which takes no calls. Whoever is not on
+/// this machine learns what is well, and not why.
+///
+/// # Errors
+///
+/// If the listener cannot be used.
+pub fn health_server(board: &Callboard, config: HttpConfig, listener: TcpListener) -> io::Result<Server> {
+    serve(board, config, listener, routes::mount_health)
+}
+
+fn serve(
+    board: &Callboard,
+    config: HttpConfig,
+    listener: TcpListener,
+    mount: fn(&mut web::ServiceConfig, &Arc<State>),
+) -> io::Result<Server> {
     let (workers, keep_alive, shutdown) = (config.workers, config.keep_alive, config.shutdown_timeout);
     let state = Arc::new(State::new(board, config));
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&state);
-        App::new().default_service(routes::default(&state)).configure(move |cfg| routes::mount(cfg, &state))
+        App::new().default_service(routes::default(&state)).configure(move |cfg| mount(cfg, &state))
     })
     .keep_alive(keep_alive)
     .client_request_timeout(HEAD_TIME)

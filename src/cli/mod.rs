@@ -1,5 +1,5 @@
-//! The command line: `serve`, `check`, `token`, `prune`, `migrate` and `bench` open the settings, all other verbs speak
-//! HTTP with a running server.
+//! The command line: `serve`, `worker`, `check`, `token`, `prune`, `migrate` and `bench` open the settings, all other
+//! verbs speak HTTP with a running server.
 //!
 //! An embedding program offers the same command line for its own tasks:
 //!
@@ -29,6 +29,7 @@ mod tasks;
 mod token;
 mod view;
 mod watch;
+mod worker;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use callboard_actors::Builder;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::error::Error;
+use crate::settings::Settings;
 
 /// Runs the command line of this process for the tasks of `builder`, and gives the code to leave with:
 /// 0 all is well, 1 it failed, 2 it was called wrongly.
@@ -103,10 +105,20 @@ impl Program {
         }
     }
 
+    /// The builder, with the demo tasks where they are asked for or nobody says which tasks there are.
+    fn with_demo(self, asked: bool, settings: &Settings) -> Result<Builder, Error> {
+        match self.demo {
+            Some(demo) if asked || settings.file.is_none() => Ok(demo(self.builder)),
+            None if asked => Err(Error::Usage("this program has no demo tasks; leave out --demo".into())),
+            _ => Ok(self.builder),
+        }
+    }
+
     fn run(self, arguments: Arguments) -> Result<ExitCode, Error> {
         let name = self.name.clone();
         match arguments.verb.unwrap_or(Verb::Serve(arguments.serve)) {
             Verb::Serve(options) => self.serve(&options),
+            Verb::Worker(options) => self.work(&options),
             Verb::Check(options) => options.run(),
             Verb::Enqueue(options) => options.run(&name),
             Verb::Ls(options) => options.run(&name),
@@ -144,6 +156,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Serve(serve::Serve),
+    Worker(worker::Worker),
     Check(check::Check),
     Enqueue(enqueue::Enqueue),
     Ls(ls::Ls),
@@ -161,7 +174,7 @@ enum Verb {
 impl Verb {
     fn prints_json(&self) -> bool {
         match self {
-            Self::Serve(_) | Self::Check(_) | Self::Token(_) => false,
+            Self::Serve(_) | Self::Worker(_) | Self::Check(_) | Self::Token(_) => false,
             Self::Enqueue(verb) => verb.server.json,
             Self::Ls(verb) => verb.server.json,
             Self::Show(verb) => verb.server.json,

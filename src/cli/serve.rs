@@ -37,13 +37,7 @@ impl Program {
         if let Some(bind) = options.bind {
             settings.http.bind = bind;
         }
-        let builder = match self.demo {
-            Some(demo) if options.demo || settings.file.is_none() => demo(self.builder),
-            None if options.demo => {
-                return Err(Error::Usage("this program has no demo tasks; leave out --demo".into()));
-            }
-            _ => self.builder,
-        };
+        let builder = self.with_demo(options.demo, &settings)?;
         actix_web::rt::System::new().block_on(async {
             let shutdown = signals::first().map_err(Error::Signals)?;
             system::run(builder, settings, announce, shutdown).await?;
@@ -53,7 +47,7 @@ impl Program {
 }
 
 /// A program around us may have started a log of its own; then that one holds.
-fn start_log() {
+pub(super) fn start_log() {
     let environment = env_logger::Env::default().default_filter_or(LOG);
     let _ = env_logger::Builder::from_env(environment).format_timestamp_millis().try_init();
 }

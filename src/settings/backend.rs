@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use callboard_actors::Backend;
+use callboard_actors::{Backend, Work};
 use callboard_tasks::{MemoryOptions, check_name, near_names};
 
 use super::section::{Found, Section};
 use super::tree::Place;
+use super::work;
 
 /// The kinds, as they are written.
 const KINDS: [(&str, BackendKind); 5] = [
@@ -55,6 +56,8 @@ pub struct BackendSettings {
     pub keep_failed: Option<Duration>,
     /// How many finished jobs are kept at most. Default: 100,000.
     pub keep_max: Option<usize>,
+    /// Which queues this process works. Default: all.
+    pub work: Option<Work>,
 }
 
 /// What a backend is.
@@ -145,7 +148,15 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<BackendSet
     if let Some(options) = section.section("options") {
         read_options(options, &mut settings);
     }
-    section.later("work");
+    if let Some(work) = section.section("work") {
+        let standard = ["default".to_owned()];
+        let known = settings.queues.as_deref().unwrap_or(&standard);
+        if settings.kind.has_store() {
+            settings.work = work::read(work, known);
+        } else {
+            work.note_self("has no effect with a backend that has no workers; remove it");
+        }
+    }
     section.later("limits");
     section.finish();
     kind.map(|_| settings)
@@ -270,6 +281,7 @@ impl BackendSettings {
             keep_successful: None,
             keep_failed: None,
             keep_max: None,
+            work: None,
         }
     }
 }
@@ -297,6 +309,9 @@ impl From<BackendSettings> for Backend {
         }
         if let Some(keep_max) = settings.keep_max {
             backend = backend.keep_max(keep_max);
+        }
+        if let Some(work) = settings.work {
+            backend = backend.work(work);
         }
         let standard = MemoryOptions::default();
         backend.keep(

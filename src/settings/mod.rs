@@ -11,6 +11,7 @@ mod tests;
 #[cfg(feature = "http")]
 pub(crate) mod tokens;
 mod tree;
+mod work;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ const FILE: &str = "callboard.toml";
 /// keep_successful = "7d"                   # finished jobs are kept as long
 /// keep_failed = "30d"
 /// keep_max = 100000                        # with memory: and at most so many of them
+/// [tasks.default.work]                     # which queues this process works; omitted: all
+/// queues = { mail = 4, default = 50 }      # and how many attempts of each at once; {}: none, it enqueues only
 ///
 /// [http]
 /// bind = "127.0.0.1:8000"

@@ -65,6 +65,14 @@ impl<'a> Section<'a> {
         self.note(Problem { place: self.place.to_string(), key, detail: format!("is missing; {fix}") });
     }
 
+    /// The same, unless the key was there and what was wrong with it has been noted.
+    pub(super) fn missing_unless_wrong(&self, key: &str, fix: &str) {
+        let path = self.path_of(key);
+        if !self.problems.borrow().iter().any(|problem| problem.key == path) {
+            self.missing(key, fix);
+        }
+    }
+
     /// Notes each of these keys that is not there.
     pub(super) fn must_have(&self, keys: &[&'static str]) {
         for key in keys.iter().filter(|key| !self.has(key)) {

@@ -287,10 +287,23 @@ pub struct Ask {
     pub worker: WorkerId,
     /// At most so many jobs.
     pub limit: usize,
-    /// Only these queues and at most so many of each in this claim; `None` is all queues.
+    /// Only these queues and at most so many of each in this claim; `None` is all queues. An entry named
+    /// [`Ask::OTHERS`] stands for every queue that has none.
     pub queues: Option<BTreeMap<String, usize>>,
     /// The queue that was served last: the turn starts after it.
     pub after_queue: Option<String>,
+}
+
+impl Ask {
+    /// Among the queues of an ask: all that are not named. No queue can be called so.
+    pub const OTHERS: &str = "*";
+
+    /// How many jobs of this queue may be given.
+    #[must_use]
+    pub fn room(&self, queue: &str) -> usize {
+        let Some(most) = &self.queues else { return self.limit };
+        most.get(queue).or_else(|| most.get(Self::OTHERS)).copied().unwrap_or(0)
+    }
 }
 
 /// What a claim gave.

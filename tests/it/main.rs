@@ -12,3 +12,4 @@ mod load;
 mod serve;
 mod settings;
 mod stores;
+mod worker;

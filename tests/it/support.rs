@@ -174,7 +174,20 @@ impl Server {
     #[track_caller]
     pub fn start_in(folder: Arc<Folder>, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let own_port: &[&str] = if arguments.contains(&"--bind") { &[] } else { &["--bind", "127.0.0.1:0"] };
-        let mut command = callboard(&folder, &[arguments, own_port].concat(), variables);
+        let command = callboard(&folder, &[arguments, own_port].concat(), variables);
+        Self::spawn(folder, command, "listening on ")
+    }
+
+    /// A worker process in that folder with these arguments, which says on a port of its own how it is.
+    #[track_caller]
+    pub fn worker(folder: &Arc<Folder>, arguments: &[&str]) -> Self {
+        let fixed = ["worker", "--demo", "--health-bind", "127.0.0.1:0"];
+        let command = callboard(folder, &[&fixed[..], arguments].concat(), &[]);
+        Self::spawn(Arc::clone(folder), command, "health at ")
+    }
+
+    #[track_caller]
+    fn spawn(folder: Arc<Folder>, mut command: Command, place: &str) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (stdout, stderr) = (Text::of(child.stdout.take().unwrap()), Text::of(child.stderr.take().unwrap()));
         let mut server = Self { child, stdout, stderr, url: String::new(), folder, http: http() };
@@ -183,8 +196,8 @@ impl Server {
                 panic!("the server ended with {status}: {}", server.stderr.so_far());
             }
             let text = server.stdout.so_far();
-            let (_, rest) = text.split_once("listening on ")?;
-            Some(rest.split_whitespace().next()?.to_owned())
+            let (_, rest) = text.split_once(place)?;
+            Some(rest.split_whitespace().next()?.trim_end_matches("/readyz").to_owned())
         });
         server
     }

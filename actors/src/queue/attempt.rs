@@ -109,7 +109,7 @@ impl Attempt {
         self.ended = true;
         let outcome =
             Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending, logs: Vec::new() };
-        self.desk.ended(outcome, self.running.is_some());
+        self.desk.ended(outcome, &self.spec.queue, self.running.is_some());
     }
 
     /// Makes itself known, so that it can be told to stop.

@@ -21,6 +21,7 @@ use super::attempt::Running;
 use super::backend::{Family, QueueBackend, Wake};
 use super::dispatch::Pace;
 use super::lease::Lease;
+use super::permits::Permits;
 use super::turn::{Letter, Reservation, Turn};
 use super::watch::Watch;
 use super::worker::{Slot, Work};
@@ -29,6 +30,9 @@ use crate::hub::{Hub, is_logged};
 use crate::supervise::Live;
 use crate::threads::BLOCKING_THREADS;
 use crate::waiters::Waiters;
+
+/// How often whoever waits for the desk to be idle looks at it, should nobody ring.
+const IDLE_LOOK: Duration = Duration::from_millis(50);
 
 /// What the threads of one queue backend share.
 pub(crate) struct Desk {
@@ -56,6 +60,8 @@ pub(crate) struct Desk {
     claimed: AtomicUsize,
     /// Attempts under way.
     running: AtomicUsize,
+    /// Who may have a job of which queue.
+    pub(crate) permits: Permits,
     /// Attempts that did not end in their first poll, by job.
     attempts: Mutex<HashMap<JobId, Arc<Running>>>,
     /// Jobs that were cancelled before their attempt could be told.
@@ -109,6 +115,8 @@ impl fmt::Debug for Desk {
 impl Desk {
     pub(crate) fn new(info: BackendInfo, store: Arc<dyn Store>, options: QueueOptions, hub: Arc<Hub>) -> Arc<Self> {
         let now = Instant::now();
+        // Where no queue is worked there is nothing to run.
+        let workers = if options.work.is_none() { 0 } else { options.workers };
         Arc::new_cyclic(|desk| Self {
             board: Arc::new(DeskBoard(Weak::clone(desk))),
             family: Arc::default(),
@@ -120,12 +128,13 @@ impl Desk {
             worker_id: RwLock::new(WorkerId::new(hub.clock.now())),
             lease: Mutex::new(Lease::new(options.lease, now)),
             degraded: Mutex::new(None),
-            slots: (0..options.workers).map(|number| Arc::new(Slot::new(number))).collect(),
+            slots: (0..workers).map(|number| Arc::new(Slot::new(number))).collect(),
             runs: Mutex::default(),
             blocking_runs: Mutex::default(),
             blocking_free: AtomicUsize::new(BLOCKING_THREADS),
             claimed: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
+            permits: Permits::new(options.work.clone()),
             attempts: Mutex::default(),
             cancel_asked: Mutex::default(),
             any_cancel_asked: AtomicBool::new(false),
@@ -245,6 +254,32 @@ impl Desk {
         }
     }
 
+    /// Whether this process has nothing left to do that is due: all that it could claim has ended, and that is written.
+    pub(crate) fn is_idle(&self) -> bool {
+        let written = self.outbox.lock().is_empty() && self.writing.load(Ordering::Acquire) == 0;
+        let gets_nothing = !self.permits.works_any()
+            || self.draining.load(Ordering::Acquire)
+            || self.hub.budget.is_spent()
+            || (self.is_caught_up() && !self.backlog.load(Ordering::Acquire));
+        gets_nothing && written && self.claimed() == 0
+    }
+
+    /// Waits until it has, after one more look at the store.
+    pub(crate) async fn until_idle(&self) {
+        self.expect_backlog();
+        loop {
+            let ended = self.ended.notified();
+            let mut ended = std::pin::pin!(ended);
+            // Registered before the look, so that an end in between is not missed.
+            ended.as_mut().enable();
+            if self.is_idle() {
+                return;
+            }
+            self.wake();
+            self.hub.within(IDLE_LOOK, ended).await;
+        }
+    }
+
     fn wake_worker(&self) {
         let held = |slot: &Slot| slot.busy.load(Ordering::Acquire);
         if self.slots.iter().any(|slot| !held(slot) && Self::tell_of_work(slot)) {
@@ -273,7 +308,7 @@ impl Desk {
     // ---- claims ----------------------------------------------------------------------------------------------
 
     fn starts_nothing(&self) -> bool {
-        self.suspended.load(Ordering::Acquire) || self.draining.load(Ordering::Acquire)
+        self.suspended.load(Ordering::Acquire) || self.draining.load(Ordering::Acquire) || !self.permits.works_any()
     }
 
     /// How many more jobs this process may claim.
@@ -302,18 +337,38 @@ impl Desk {
             && self.has_room(specs.len() + afoot())
             && specs.iter().all(|spec| self.can_start(spec));
         if !fits {
-            self.afoot[0].fetch_add(specs.len(), Ordering::AcqRel);
+            // What others work takes no room here.
+            let ours = specs.iter().filter(|spec| self.permits.works(&spec.queue)).count();
+            self.afoot[0].fetch_add(ours, Ordering::AcqRel);
             return None;
         }
+        // A queue without a permit has jobs that wait for one, or will have: they are looked for when one is free.
+        let permits = self.permits.take(specs.iter().map(|spec| &*spec.queue))?;
+        let Some(budget) = self.hub.budget.take(specs.len()) else {
+            self.give_back_permits(permits.iter().map(String::as_str));
+            return None;
+        };
         self.claimed.fetch_add(specs.len(), Ordering::AcqRel);
-        Some(Reservation::new(Arc::clone(self), specs.len()))
+        Some(Reservation::new(Arc::clone(self), specs.len(), permits, budget))
+    }
+
+    /// Permits come back; whoever may wait for one of them is looked for.
+    pub(crate) fn give_back_permits<'a>(&self, queues: impl Iterator<Item = &'a str>) {
+        let mut awaited = false;
+        for queue in queues {
+            awaited |= self.permits.give_back(queue);
+        }
+        if awaited {
+            self.expect_backlog();
+        }
     }
 
     /// Whether a job that is enqueued now could be run by this process at once.
     fn can_start(&self, spec: &JobSpec) -> bool {
         let due = spec.run_after.is_none_or(|at| at <= spec.enqueued_at);
         let expired = spec.expires_at.is_some_and(|at| at <= spec.enqueued_at);
-        due && !expired && self.hub.registry.get(&spec.task).is_some() && !self.is_paused(&spec.queue)
+        let ours = self.permits.works(&spec.queue) && self.hub.registry.get(&spec.task).is_some();
+        due && !expired && ours && !self.is_paused(&spec.queue)
     }
 
     pub(super) fn is_paused(&self, queue: &str) -> bool {
@@ -429,6 +484,8 @@ impl Desk {
         }
         let count = back.len();
         for turn in back {
+            self.give_back_permits(std::iter::once(&*turn.spec.queue));
+            self.hub.budget.give_back(1);
             self.report(Outcome {
                 id: turn.spec.id,
                 run: turn.run,
@@ -531,7 +588,7 @@ impl Desk {
     }
 
     /// An attempt has ended: frees its permit and reports.
-    pub(crate) fn ended(&self, outcome: Outcome, registered: bool) {
+    pub(crate) fn ended(&self, outcome: Outcome, queue: &str, registered: bool) {
         if registered {
             let mut attempts = self.attempts.lock();
             // A later run of the same job may stand there: this one's lease was lost.
@@ -543,6 +600,10 @@ impl Desk {
         if before >= self.options.concurrency {
             // Somebody may wait for exactly this permit.
             self.wake_worker();
+        }
+        self.give_back_permits(std::iter::once(queue));
+        if outcome.ending == Ending::HandBack {
+            self.hub.budget.give_back(1);
         }
         self.report(outcome);
     }
@@ -594,9 +655,13 @@ impl Desk {
 
     /// Ends the process's hold on jobs whose lease is gone: their attempts are told and what waits is dropped.
     pub(crate) fn drop_claims(&self) {
-        let dropped =
-            std::mem::take(&mut *self.runs.lock()).len() + std::mem::take(&mut *self.blocking_runs.lock()).len();
-        self.release(dropped);
+        let dropped: Vec<_> = [&self.runs, &self.blocking_runs]
+            .into_iter()
+            .flat_map(|turns| std::mem::take(&mut *turns.lock()))
+            .collect();
+        self.give_back_permits(dropped.iter().map(|turn| &*turn.spec.queue));
+        self.hub.budget.give_back(dropped.len());
+        self.release(dropped.len());
         self.tell_all(CancelReason::LeaseLost);
     }
 

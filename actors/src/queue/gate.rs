@@ -218,6 +218,14 @@ impl Gate for QueueGate {
         }
     }
 
+    fn until_idle(&self) -> BoxFuture<'_, ()> {
+        self.desk.until_idle().boxed()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.desk.is_idle()
+    }
+
     fn drain(&self, grace: Duration) -> BoxFuture<'_, ShutdownReport> {
         async move {
             let desk = &self.desk;
@@ -225,12 +233,12 @@ impl Gate for QueueGate {
                 (desk.finished.load(Ordering::Relaxed), desk.handed_back.load(Ordering::Relaxed));
             desk.draining.store(true, Ordering::Release);
             desk.hand_back(Duration::ZERO);
-            self.until_idle(grace).await;
+            self.until_drained(grace).await;
             desk.suspended.store(true, Ordering::Release);
             let interrupted = desk.running();
             if interrupted > 0 {
                 desk.tell_all(CancelReason::Shutdown);
-                self.until_idle(LEAVE_AFTER).await;
+                self.until_drained(LEAVE_AFTER).await;
             }
             let abandoned = desk.running();
             if abandoned == 0 {
@@ -273,7 +281,7 @@ impl Gate for QueueGate {
 impl QueueGate {
     /// Waits until everything claimed has ended and was written, and every call is answered, at most as long as
     /// `limit`.
-    async fn until_idle(&self, limit: Duration) {
+    async fn until_drained(&self, limit: Duration) {
         let desk = &self.desk;
         let idle = async {
             loop {

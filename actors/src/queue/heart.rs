@@ -108,7 +108,9 @@ async fn rescue(desk: &Arc<Desk>, lost: WorkerId) {
 
 /// Registers this process under its present id, with the tasks that it can run.
 pub(crate) async fn register(desk: &Arc<Desk>) -> Result<(), StoreError> {
-    let tasks = desk.hub.registry.iter().flat_map(|task| std::iter::once(&task.name).chain(task.aliases));
+    // A process that works nothing keeps no job from being parked that nobody can run.
+    let tasks = desk.hub.registry.iter().filter(|_| desk.permits.works_any());
+    let tasks = tasks.flat_map(|task| std::iter::once(&task.name).chain(task.aliases));
     let register = Control::Register {
         worker: desk.worker_id(),
         lease: desk.lease.lock().length(),

@@ -1,7 +1,8 @@
 //! The queue backend: jobs in a store, run by supervised worker actors.
 //!
 //! [`desk`] is what its threads share; [`backend`] the supervising actor; [`worker`] and [`attempt`] run jobs;
-//! [`heart`] and [`keeper`] keep the lease and the time; [`watch`] hears of other processes; [`dispatch`], [`record`] and [`lease`] are the decisions.
+//! [`heart`] and [`keeper`] keep the lease and the time; [`watch`] hears of other
+//! processes; [`dispatch`], [`permits`], [`record`] and [`lease`] are the decisions.
 
 mod announce;
 mod attempt;
@@ -13,6 +14,7 @@ mod gate;
 mod heart;
 mod keeper;
 mod lease;
+mod permits;
 mod pumps;
 mod record;
 mod turn;
@@ -29,5 +31,6 @@ pub(crate) use {
     desk::Desk,
     dispatch::{MOST, Pace, room},
     lease::{Lease, Look, Looks, Seen, Standing},
+    permits::Permits,
     worker::Crash as CrashWorker,
 };

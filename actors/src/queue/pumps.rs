@@ -13,6 +13,7 @@ use tracing::{error, warn};
 
 use super::desk::Desk;
 use super::turn::{Letter, Reservation, Turn};
+use crate::budget::Share;
 use crate::panics::drop_contained;
 
 /// The pauses between tries to reach a store that fails.
@@ -123,7 +124,7 @@ impl Desk {
                     match spec.run_after.filter(|at| *at > spec.enqueued_at) {
                         Some(at) => self.note_due(at),
                         // A claim would pass over it; the end of the pause brings one.
-                        None => waits |= !self.is_paused(&spec.queue),
+                        None => waits |= !self.is_paused(&spec.queue) && self.permits.is_worth_a_look(&spec.queue),
                     }
                 }
                 if waits {
@@ -162,12 +163,6 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
             }
         }
     };
-    desk.written(count);
-    desk.pace.lock().finished(count, Instant::now());
-    desk.finished.fetch_add(count, Ordering::Relaxed);
-    if let Some(at) = retries.into_iter().min() {
-        desk.note_due(at);
-    }
     let (mut freed, mut told) = (false, Vec::new());
     let suspect = *desk.suspect.lock();
     for ((id, run), fate) in runs.into_iter().zip(fates) {
@@ -184,8 +179,15 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
             }
         }
     }
+    // First what there is to claim, then the room for it: nobody finds the desk idle in between.
     if freed {
         desk.expect_backlog();
+    }
+    desk.written(count);
+    desk.pace.lock().finished(count, Instant::now());
+    desk.finished.fetch_add(count, Ordering::Relaxed);
+    if let Some(at) = retries.into_iter().min() {
+        desk.note_due(at);
     }
     desk.tell_ends(told).await;
     desk.ended.notify_waiters();
@@ -231,7 +233,10 @@ pub(super) async fn refill(desk: &Arc<Desk>, last_queue: &Mutex<Option<String>>)
     let [since, before] = &desk.afoot;
     before.store(since.swap(0, Ordering::AcqRel), Ordering::Release);
     let hints = desk.hints.load(Ordering::Acquire);
-    let got = claim(desk, limit, last_queue).await;
+    let Some(share) = desk.hub.budget.up_to(limit) else { return false };
+    let got = claim(desk, share, last_queue).await;
+    // Whoever waits for this process to have nothing left looks again.
+    desk.ended.notify_waiters();
     before.store(0, Ordering::Release);
     desk.claiming.store(false, Ordering::Release);
     let seen = if got == Got::All { hints } else { usize::MAX };
@@ -251,9 +256,17 @@ enum Got {
 }
 
 /// Claims up to `limit` jobs and hands them out.
-async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>>) -> Got {
-    let ask = Ask { worker: desk.worker_id(), limit, queues: None, after_queue: last_queue.lock().clone() };
-    match contained(desk.store.claim(ask)).await {
+async fn claim(desk: &Arc<Desk>, share: Share, last_queue: &Mutex<Option<String>>) -> Got {
+    let limit = share.jobs();
+    // Without a permit of any queue there is nothing to ask for; when one comes back, somebody looks again.
+    let Some((queues, permits)) = desk.permits.ask(limit) else { return Got::All };
+    let ask = Ask { worker: desk.worker_id(), limit, queues, after_queue: last_queue.lock().clone() };
+    let answer = contained(desk.store.claim(ask)).await;
+    let got = answer.as_ref().map_or(&[][..], |claimed| &claimed.jobs);
+    if desk.permits.claimed(permits, got.iter().map(|job| &*job.spec.queue)) {
+        desk.expect_backlog();
+    }
+    match answer {
         Ok(Claimed { jobs, next_due, last_queue: served }) => {
             if served.is_some() {
                 *last_queue.lock() = served;
@@ -270,7 +283,9 @@ async fn claim(desk: &Arc<Desk>, limit: usize, last_queue: &Mutex<Option<String>
             }
             desk.announce_enqueued(jobs.iter().map(|job| &job.spec));
             let tell = desk.tells_starts();
+            let claimed = jobs.len();
             desk.hand_out(jobs.into_iter().map(|job| Turn::claimed(job, tell)), false);
+            share.spend(claimed);
             if full { Got::Full } else { Got::All }
         }
         Err(StoreError::Gone(_)) => {

@@ -7,6 +7,7 @@ use callboard_tasks::{Job, JobSpec, JobState, Phase, Snapshot, Unit};
 use tokio::sync::oneshot;
 
 use super::desk::Desk;
+use crate::budget::Share;
 
 /// A claimed job that waits for a worker.
 #[derive(Debug)]
@@ -78,24 +79,36 @@ pub(crate) struct Letter {
 
 /// Room kept for jobs that are to be inserted as claimed. Dropping it gives the room back.
 #[derive(Debug)]
-pub(crate) struct Reservation(Option<(Arc<Desk>, usize)>);
+pub(crate) struct Reservation(Option<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    desk: Arc<Desk>,
+    jobs: usize,
+    /// The queues of which a permit was taken, one for each.
+    permits: Vec<String>,
+    budget: Share,
+}
 
 impl Reservation {
     /// Room for so many jobs, which the desk has counted.
-    pub(super) const fn new(desk: Arc<Desk>, jobs: usize) -> Self {
-        Self(Some((desk, jobs)))
+    pub(super) const fn new(desk: Arc<Desk>, jobs: usize, permits: Vec<String>, budget: Share) -> Self {
+        Self(Some(Kept { desk, jobs, permits, budget }))
     }
 
     /// The jobs were inserted as claimed: they have the room from now on.
     pub(crate) fn used(mut self) {
-        self.0 = None;
+        if let Some(kept) = self.0.take() {
+            kept.budget.spend(kept.jobs);
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        if let Some((desk, jobs)) = &self.0 {
+        if let Some(Kept { desk, jobs, permits, .. }) = &self.0 {
             desk.release(*jobs);
+            desk.give_back_permits(permits.iter().map(String::as_str));
         }
     }
 }

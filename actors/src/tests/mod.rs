@@ -7,6 +7,7 @@ mod chaos;
 mod desk;
 mod dispatch;
 mod lease;
+mod permits;
 mod pitfalls;
 mod record;
 mod supervise;

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use callboard_actors::Work;
+
 use super::*;
 
 /// A folder of its own for each test, gone with it.
@@ -171,8 +173,8 @@ fn what_is_refused_is_never_offered() {
         [
             "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, shutdown_grace, http, csp",
             "callboard.toml:2: mails is no setting; known are tasks, required_tasks, shutdown_grace, http, csp",
-            "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options",
-            "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options",
+            "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options, work",
+            "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options, work",
         ]
     );
     let none = problems("[tasks.default]\nbackend = \"dummy\"\n[tasks.default.options]\nqqqq = 4\n");
@@ -290,8 +292,6 @@ fn options_that_a_backend_does_not_have_are_refused() {
 #[test]
 fn what_belongs_to_later_versions_is_refused_and_never_ignored() {
     let later = r#"
-        [tasks.default.work]
-        queues = { mail = 4 }
         [tasks.default.limits.mail]
         concurrency = 4
         [[schedules]]
@@ -304,11 +304,11 @@ fn what_belongs_to_later_versions_is_refused_and_never_ignored() {
         allow = []
     "#;
     let found = problems(&format!("{MEMORY}{later}"));
-    for key in ["tasks.default.work", "tasks.default.limits", "schedules", "mail", "templates", "http_request"] {
+    for key in ["tasks.default.limits", "schedules", "mail", "templates", "http_request"] {
         let expected = format!(" {key} is not part of this version yet; remove it");
         assert!(found.iter().any(|problem| problem.ends_with(&expected)), "{key}: {found:?}");
     }
-    assert_eq!(found.len(), 6, "{found:?}");
+    assert_eq!(found.len(), 5, "{found:?}");
 }
 
 #[test]
@@ -321,6 +321,47 @@ fn a_queue_is_named_well_and_once() {
             "callboard.toml:3: tasks.default.queues[0] contains ' '; use letters, digits, `_`, `.`, `:` and `-`",
             "callboard.toml:3: tasks.default.queues[2] is \"c\", which stands in the list twice",
         ]
+    );
+}
+
+#[test]
+fn what_this_process_works_is_read_with_its_permits() {
+    let settings = good(
+        "[tasks.default]\nbackend = \"memory\"\nqueues = [\"default\", \"mail\"]\n\
+                         [tasks.default.work]\nqueues = { mail = 4, default = 50 }\n",
+    );
+    assert_eq!(settings.tasks["default"].work, Some(Work::of([("default", 50), ("mail", 4)])));
+    let nothing = good(&format!("{MEMORY}work = {{ queues = {{}} }}\n"));
+    assert_eq!(nothing.tasks["default"].work, Some(Work::none()));
+    assert_eq!(good(MEMORY).tasks["default"].work, None);
+    let variable = ("CALLBOARD__TASKS__DEFAULT__WORK__QUEUES", "{ default = 7 }");
+    assert_eq!(read_with(MEMORY, &[variable]).unwrap().tasks["default"].work, Some(Work::of([("default", 7)])));
+    let variable = ("CALLBOARD__TASKS__DEFAULT__WORK__QUEUES__DEFAULT", "7");
+    assert_eq!(read_with(MEMORY, &[variable]).unwrap().tasks["default"].work, Some(Work::of([("default", 7)])));
+}
+
+#[test]
+fn what_cannot_be_worked_is_named_with_the_fix() {
+    let work = "[tasks.default.work]\nqueues = { mail = 4, default = 0, \"a b\" = 1 }\n";
+    assert_eq!(
+        problems(&format!("{MEMORY}{work}")),
+        [
+            "callboard.toml:4: tasks.default.work.queues.a b is the entry of a queue whose name contains ' '; use letters, digits, `_`, `.`, `:` and `-`",
+            "callboard.toml:4: tasks.default.work.queues.default is 0; write how many attempts run at once, from 1 to 1000000, or leave the queue out",
+            "callboard.toml:4: tasks.default.work.queues.mail is no queue of this backend, which has default; add it to its queues",
+        ]
+    );
+    assert_eq!(
+        problems(&format!("{MEMORY}[tasks.default.work]\n")),
+        [
+            "callboard.toml:3: tasks.default.work.queues is missing; write queues = { mail = 4, default = 50 }, or queues = {} to work none"
+        ]
+    );
+    assert_eq!(problems(&format!("{MEMORY}work = {{ queues = 3 }}\n")).len(), 1);
+    let dummy = problems("[tasks.default]\nbackend = \"dummy\"\nwork = { queues = {} }\n");
+    assert_eq!(
+        dummy,
+        ["callboard.toml:3: tasks.default.work has no effect with a backend that has no workers; remove it"]
     );
 }
 

@@ -166,9 +166,8 @@ pub(super) fn ready_queues(txn: &Txn<'_, '_>) -> Result<BTreeSet<String>, Troubl
 
 /// The queues that have something for the asking process, in turn.
 fn turns(txn: &Txn<'_, '_>, ask: &Ask) -> Result<Vec<Turn>, Trouble> {
-    let room = |name: &String| ask.queues.as_ref().map_or(ask.limit, |most| most.get(name).copied().unwrap_or(0));
     let turn = |queue: String| Turn {
-        room: room(&queue),
+        room: ask.room(&queue),
         queue,
         ready: Ahead::default(),
         suspects: Ahead::default(),

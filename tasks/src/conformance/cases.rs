@@ -79,6 +79,7 @@ macro_rules! store_conformance {
                     only_the_asked_queues_are_served,
                     the_most_of_a_queue_holds,
                     no_queues_give_nothing,
+                    the_other_queues_can_be_asked_for_without_their_names,
                     within_a_queue_a_claim_is_best_first,
                 }
                 finish {

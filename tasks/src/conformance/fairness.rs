@@ -140,6 +140,17 @@ pub async fn no_queues_give_nothing(stage: &Stage) {
     }
 }
 
+/// A process may name only what it does not work, or not without a bound.
+pub async fn the_other_queues_can_be_asked_for_without_their_names(stage: &Stage) {
+    let worker = stage.worker().await;
+    for queue in ["a", "b", "c"] {
+        put_in(stage, queue, 5).await;
+    }
+    let queues = [("a".to_owned(), 0), ("b".to_owned(), 2), (Ask::OTHERS.to_owned(), 9)];
+    let claimed = stage.ask(Ask { worker, limit: 9, queues: Some(queues.into()), after_queue: None }).await;
+    assert_eq!(counts(&claimed), BTreeMap::from([("b", 2), ("c", 5)]));
+}
+
 /// Within each queue a claim is best first, whatever came in which turn.
 pub async fn within_a_queue_a_claim_is_best_first(stage: &Stage) {
     let worker = stage.worker().await;

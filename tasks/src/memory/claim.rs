@@ -51,12 +51,11 @@ impl State {
 
     /// The queues that have something for the asking process, in turn.
     fn turns(&self, ask: &Ask, now: Timestamp) -> Vec<Turn> {
-        let asked = |name: &String| ask.queues.as_ref().map_or(ask.limit, |most| most.get(name).copied().unwrap_or(0));
         let queues = self.jobs.queues_after(ask.after_queue.as_deref());
         queues
             .filter(|(_, queue)| !queue.paused && queue.has_ready())
             .map(|(name, queue)| {
-                let room = asked(name).min(self.room_of(name, &queue.limits, now));
+                let room = ask.room(name).min(self.room_of(name, &queue.limits, now));
                 Turn { queue: name.clone(), room, limits: queue.limits, passed: None, passed_suspect: None }
             })
             .filter(|turn| turn.room > 0)

@@ -14,6 +14,7 @@ mod store;
 mod time;
 mod timeouts;
 mod waiting;
+mod work;
 
 use std::sync::Arc;
 

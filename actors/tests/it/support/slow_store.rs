@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callboard_tasks::{
     Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Inquiry, JobId, Listing, Lookup, MemoryOptions,
-    MemoryStore, Outcome, Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
+    MemoryStore, Outcome, Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit,
+    WorkerId,
 };
 use futures::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;

@@ -301,6 +301,7 @@ DECLARE
   _suspect_id uuid;
   expired uuid[];
   before bigint := {schema}.stepped();
+  others CONSTANT integer := _most[array_position(_queues, '*')];
 BEGIN
   moment := {schema}.now();
   SELECT t.tasks INTO known FROM {schema}.worker w LEFT JOIN {schema}.worker_tasks t ON t.worker = w.id
@@ -309,11 +310,11 @@ BEGIN
   expired := {schema}.expire(moment);
   _head_ats := {schema}.promote(moment, _head_queues, _head_ranks, _head_ats);
 
-  -- The queues in turn, each with how many it may give.
+  -- The queues in turn, each with how many it may give. Among those asked for, '*' is every queue that is not named.
   SELECT coalesce(array_agg(q.name ORDER BY q.name <= _after COLLATE "C", q.name), '{}'),
          coalesce(array_agg(q.room ORDER BY q.name <= _after COLLATE "C", q.name), '{}') INTO names, rooms
   FROM (
-    SELECT r.name COLLATE "C" AS name, CASE WHEN _queues IS NULL THEN _limit ELSE a.most END AS room
+    SELECT r.name COLLATE "C" AS name, CASE WHEN _queues IS NULL THEN _limit ELSE coalesce(a.most, others) END AS room
     FROM unnest({schema}.ready_queues(_head_queues, _head_ranks, _head_ats, _head_ids)) AS r(name)
     LEFT JOIN unnest(_queues, _most) AS a(name, most) ON a.name = r.name
     WHERE NOT EXISTS (SELECT FROM {schema}.paused p WHERE p.queue = r.name)
