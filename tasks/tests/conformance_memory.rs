@@ -6,6 +6,7 @@ use std::sync::Arc;
 use callboard_tasks::conformance::{Setup, Stage, run};
 use callboard_tasks::{
     Change, Ending, Fate, Json, Lookup, MemoryOptions, MemoryStore, Phase, Store, store_conformance,
+    store_feature_conformance,
 };
 use futures::FutureExt;
 
@@ -23,6 +24,7 @@ fn open_with(setup: Setup, keep_max: usize) -> Arc<dyn Store> {
 }
 
 store_conformance!(memory, open);
+store_feature_conformance!(features, open);
 
 #[test]
 fn every_case_is_in_the_list() {
@@ -36,15 +38,21 @@ fn every_case_is_in_the_list() {
         include_str!("../src/conformance/fairness.rs"),
         include_str!("../src/conformance/finish.rs"),
         include_str!("../src/conformance/hostile.rs"),
+        include_str!("../src/conformance/idempotency.rs"),
+        include_str!("../src/conformance/inquire.rs"),
         include_str!("../src/conformance/invariants.rs"),
         include_str!("../src/conformance/lease.rs"),
+        include_str!("../src/conformance/limits.rs"),
         include_str!("../src/conformance/list.rs"),
+        include_str!("../src/conformance/logs.rs"),
         include_str!("../src/conformance/losses.rs"),
         include_str!("../src/conformance/overrun.rs"),
         include_str!("../src/conformance/park.rs"),
         include_str!("../src/conformance/prune.rs"),
         include_str!("../src/conformance/reschedule.rs"),
         include_str!("../src/conformance/retry.rs"),
+        include_str!("../src/conformance/schedules.rs"),
+        include_str!("../src/conformance/unique.rs"),
     ];
     let list = include_str!("../src/conformance/cases.rs");
     let cases = sources.iter().flat_map(|source| source.split("\npub async fn ").skip(1));

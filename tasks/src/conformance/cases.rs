@@ -301,3 +301,123 @@ macro_rules! store_conformance {
         )*
     };
 }
+
+/// As [`store_conformance!`], the cases of what a store keeps beside plain jobs: unique and idempotency keys, limits,
+/// schedules, logs, and the facts of why a job waits.
+#[macro_export]
+macro_rules! store_feature_conformance {
+    ($name:ident, $open:expr) => {
+        mod $name {
+            #[allow(unused_imports, reason = "what opens the store may be named from here or by its path")]
+            use super::*;
+
+            $crate::store_conformance! { @cases $open;
+                unique {
+                    who_comes_second_gets_the_first,
+                    other_keys_do_not_matter,
+                    jobs_without_a_key_are_not_compared,
+                    a_rejected_job_is_not_made,
+                    a_key_comes_back_with_its_job,
+                    a_running_job_holds_its_key,
+                    a_job_that_waits_to_retry_holds_its_key,
+                    every_end_frees_the_key,
+                    a_job_that_ends_while_it_waits_frees_its_key,
+                    an_expired_job_frees_its_key,
+                    a_quarantined_job_frees_its_key_and_a_lost_one_holds_it,
+                    a_key_until_the_start_is_free_once_the_job_runs,
+                    a_key_is_held_no_longer_than_its_window,
+                    an_end_within_the_window_frees_the_key,
+                    the_end_of_one_that_held_a_key_before_frees_nothing,
+                    a_waiting_job_is_replaced,
+                    a_scheduled_job_is_replaced_by_one_that_is_due,
+                    a_running_job_is_not_replaced,
+                    a_key_twice_in_a_unit_is_one_job,
+                    a_rejected_job_refuses_its_unit,
+                    a_refused_unit_replaces_nothing,
+                    a_conflict_does_not_harm_the_other_units,
+                    a_job_with_a_key_is_not_handed_off,
+                    a_retried_job_takes_its_key_again,
+                    a_job_whose_key_is_held_cannot_be_retried,
+                    a_retried_job_that_was_unique_until_its_start_needs_no_key,
+                    a_pruned_job_leaves_no_key,
+                    strange_keys_are_compared_exactly,
+                    one_of_many_callers_makes_the_job,
+                }
+                idempotency {
+                    a_request_that_comes_twice_makes_its_jobs_once,
+                    another_key_is_another_request,
+                    a_key_with_another_request_is_refused,
+                    a_request_is_remembered_for_its_time,
+                    a_refused_request_is_not_remembered,
+                    a_request_that_found_a_job_finds_it_again,
+                    a_request_with_a_key_is_not_handed_off,
+                    one_of_many_requests_makes_the_job,
+                }
+                limits {
+                    no_more_run_at_once_than_may,
+                    the_limit_is_one_for_all_processes,
+                    each_end_of_a_run_makes_room,
+                    a_lost_lease_makes_room,
+                    a_job_that_was_asked_to_stop_holds_its_room,
+                    other_queues_are_not_limited,
+                    a_limit_is_changed_live,
+                    limits_are_told,
+                    the_order_holds_under_a_limit,
+                    a_job_of_a_limited_queue_is_not_handed_off,
+                    a_key_is_limited_by_itself,
+                    a_key_counts_in_its_queue,
+                    a_held_back_key_does_not_hide_those_behind_it,
+                    a_key_is_free_when_its_run_is,
+                    a_rate_lets_a_burst_through_and_then_one_by_one,
+                    a_rate_says_when_the_next_may_start,
+                    a_run_that_is_handed_back_counts_for_the_rate,
+                    a_rate_by_key_is_of_each_key,
+                    all_limits_hold_together,
+                    what_ran_before_the_limit_counts,
+                    a_full_queue_refuses,
+                    a_unit_that_does_not_fit_is_refused_whole,
+                    claims_at_once_do_not_pass_the_limit,
+                }
+                schedules {
+                    a_declared_schedule_is_there,
+                    a_declaration_takes_the_place_of_the_one_before,
+                    only_a_registered_process_declares,
+                    a_schedule_goes_with_the_last_who_declares_it,
+                    the_process_that_was_registered_last_says_what_it_is,
+                    pause_and_last_tick_survive,
+                    another_definition_counts_from_its_coming,
+                    a_schedule_is_made_and_removed_at_run_time,
+                    a_declared_schedule_holds_before_one_that_was_made,
+                    an_unknown_schedule_is_an_error,
+                    a_tick_enqueues_its_jobs,
+                    a_tick_is_taken_once,
+                    a_tick_may_be_passed_over,
+                    a_tick_that_fails_is_not_taken,
+                    a_job_whose_key_is_held_is_left_out_of_a_tick,
+                    a_paused_schedule_takes_no_tick,
+                    the_beat_tells_of_changes,
+                    one_of_many_takes_a_tick,
+                }
+                logs {
+                    lines_are_kept_with_a_success,
+                    lines_of_all_attempts_are_kept_in_order,
+                    lines_of_a_run_that_is_handed_back_are_kept,
+                    no_more_lines_are_kept_than_may,
+                    lines_of_a_stale_outcome_are_not_kept,
+                }
+                inquire {
+                    an_unknown_job_has_no_answer,
+                    a_job_that_is_next_is_runnable,
+                    those_who_come_first_are_counted,
+                    it_says_that_nobody_can_run_it,
+                    it_says_that_the_queue_is_paused,
+                    it_says_that_its_time_has_not_come,
+                    it_names_who_holds_the_limit,
+                    it_names_who_holds_the_limit_of_a_key,
+                    it_says_when_the_rate_lets_it_start,
+                    it_names_every_reason,
+                }
+            }
+        }
+    };
+}

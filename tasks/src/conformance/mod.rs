@@ -36,15 +36,21 @@ pub mod enqueue;
 pub mod fairness;
 pub mod finish;
 pub mod hostile;
+pub mod idempotency;
+pub mod inquire;
 pub mod invariants;
 pub mod lease;
+pub mod limits;
 pub mod list;
+pub mod logs;
 pub mod losses;
 pub mod overrun;
 pub mod park;
 pub mod prune;
 pub mod reschedule;
 pub mod retry;
+pub mod schedules;
+pub mod unique;
 
 mod cases;
 
