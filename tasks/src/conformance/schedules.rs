@@ -6,7 +6,7 @@ use crate::{
 };
 
 fn definition(name: &str, text: &str) -> ScheduleDefinition {
-    ScheduleDefinition { name: name.into(), definition: Json::from_stored(format!(r#"{{"cron":"{text}"}}"#).into()) }
+    ScheduleDefinition { name: name.into(), definition: Json::from_stored(format!(r#"{{"cron":"{text}"}}"#)) }
 }
 
 async fn declare(stage: &Stage, worker: WorkerId, schedules: &[(&str, &str)]) {
