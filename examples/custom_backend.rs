@@ -39,7 +39,7 @@ impl Handler<Enqueue> for Ledger {
         // The board has checked the call; this fills in what it leaves out, and gives it an id.
         let spec = resolve(call, self.clock.now())?;
         println!("the ledger writes: {} {} in queue {}", spec.task, spec.args, spec.queue);
-        Ok(Snapshot { backend: "ledger".into(), job: Job::new(Arc::new(spec)), duplicate: false })
+        Ok(Snapshot { backend: "ledger".into(), job: Job::new(Arc::new(spec)), duplicate: false, replayed: false })
     }
 }
 

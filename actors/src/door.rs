@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use callboard_tasks::{
     AnyCall, BackendInfo, Change, Control, Error, Filter, JobId, Listing, Page, Snapshot, Stats, WaitError, WaitFor,
+    Why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -79,7 +80,12 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
 
     /// Changes what holds for all jobs.
     fn control(&self, _: Control) -> BoxFuture<'_, Result<(), Error>> {
-        refuse(self.lacks("pausing queues"))
+        refuse(self.lacks("pausing and limiting queues"))
+    }
+
+    /// Why a job is not running.
+    fn why(&self, _: JobId) -> BoxFuture<'_, Result<Why, Error>> {
+        refuse(self.lacks("saying why a job waits"))
     }
 
     /// What it holds.

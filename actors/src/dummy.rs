@@ -66,8 +66,12 @@ impl Gate for DummyGate {
     fn enqueue(&self, calls: Vec<AnyCall>, _: Room) -> Entry {
         let now = self.clock.now();
         let jobs: Result<Vec<_>, _> = calls.into_iter().map(|call| resolve(call, now)).collect();
-        let snapshot =
-            |spec| Snapshot { backend: Arc::clone(&self.alias), job: Job::new(Arc::new(spec)), duplicate: false };
+        let snapshot = |spec| Snapshot {
+            backend: Arc::clone(&self.alias),
+            job: Job::new(Arc::new(spec)),
+            duplicate: false,
+            replayed: false,
+        };
         Entry::Done(jobs.map_err(Error::from).map(|jobs| {
             let snapshots: Vec<_> = jobs.into_iter().map(snapshot).collect();
             self.dummy.results.lock().extend(snapshots.iter().cloned());

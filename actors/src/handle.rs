@@ -10,8 +10,8 @@ use std::time::Duration;
 use actix::{Handler, Message, Recipient};
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, Call, Change, Clock, Control, Error, Filter, InvalidTask, Job, JobId, JobSpec, Page,
-    Problem, Progress, Published, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult, WaitError, WaitFor,
-    near_names, resolve, validate,
+    Problem, Progress, Published, QueueLimits, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult, WaitError,
+    WaitFor, Why, near_names, resolve, validate,
 };
 use futures::future::{BoxFuture, FutureExt};
 use tracing::{info, warn};
@@ -116,6 +116,10 @@ impl Callboard {
         self.refuse_while_draining()?;
         let gate = self.0.gate(first.backend())?;
         for (n, call) in calls.iter().enumerate() {
+            if call.options().idempotency.is_some() && calls.len() > 1 {
+                let detail = "is set for one of several calls; a request has one key, so enqueue that call by itself";
+                return Err(InvalidTask::new(call.task(), format!("#/tasks/{n}/idempotency_key"), detail).into());
+            }
             let at = |problem: Problem| Problem::new(format!("#/tasks/{n}{}", &problem.pointer[1..]), problem.detail);
             if call.backend() != gate.info().alias {
                 let detail = format!(
@@ -221,10 +225,9 @@ impl Callboard {
     ) -> Result<(Vec<TaskResult>, Option<JobId>), Error> {
         let gate = self.0.gate(alias)?;
         let listing = gate.list(filter, page).await?;
-        let results = listing
-            .jobs
-            .into_iter()
-            .map(|job| self.wrap(Snapshot { backend: Arc::clone(gate.alias()), job, duplicate: false }));
+        let results = listing.jobs.into_iter().map(|job| {
+            self.wrap(Snapshot { backend: Arc::clone(gate.alias()), job, duplicate: false, replayed: false })
+        });
         Ok((results.collect::<Result<_, _>>()?, listing.next))
     }
 
@@ -273,6 +276,33 @@ impl Callboard {
     /// As [`pause`](Self::pause).
     pub async fn resume(&self, alias: &str, queue: &str) -> Result<(), Error> {
         self.0.gate(alias)?.control(Control::Resume(queue.into())).await
+    }
+
+    /// Sets the limits of a queue, over all processes, from now on; what runs goes on. Limits that are all `None` take
+    /// them away. They hold until somebody sets others: a process whose settings have limits for the queue sets those
+    /// when it starts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidTask`] with the field, if a number makes no sense; else as [`pause`](Self::pause).
+    pub async fn limit(&self, alias: &str, queue: &str, limits: QueueLimits) -> Result<(), Error> {
+        let gate = self.0.gate(alias)?;
+        let wrong = |field: &str, problem: String| InvalidTask::new(queue, format!("#/{field}"), problem);
+        if let Err(problem) = callboard_tasks::check_name(queue) {
+            return Err(wrong("queue", format!("{queue:?} {problem}")).into());
+        }
+        limits.check().map_err(|(field, problem)| wrong(field, problem))?;
+        gate.control(Control::Limit { queue: queue.into(), limits }).await
+    }
+
+    /// Why a job is not running: everything that holds it back, or what it does instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get); [`Error::Unsupported`].
+    pub async fn why(&self, id: JobId) -> Result<Why, Error> {
+        let snapshot = self.0.get(id, None).await?;
+        self.0.gate(&snapshot.backend)?.why(id).await
     }
 
     /// What a backend holds, in numbers.
@@ -517,7 +547,7 @@ impl Prepared {
     pub fn written<T: TaskOutput>(self) -> Result<TaskResult<T>, Error> {
         let gate = self.board.0.gate(&self.alias)?;
         gate.expect_work();
-        let snapshot = Snapshot { backend: self.alias, job: Job::new(self.spec), duplicate: false };
+        let snapshot = Snapshot { backend: self.alias, job: Job::new(self.spec), duplicate: false, replayed: false };
         self.board.result_of(gate.as_ref(), snapshot)
     }
 }

@@ -137,7 +137,12 @@ impl Gate for ImmediateGate {
                 let mut snapshots = Vec::new();
                 for spec in specs {
                     let (tell, told) = oneshot::channel();
-                    let snapshot = Snapshot { backend: Arc::clone(&alias), job: Job::new(spec), duplicate: false };
+                    let snapshot = Snapshot {
+                        backend: Arc::clone(&alias),
+                        job: Job::new(spec),
+                        duplicate: false,
+                        replayed: false,
+                    };
                     let (hub, going) = (Arc::clone(&hub), Arc::clone(&going));
                     let call = OneCall { hub, worker, snapshot, cancellation: Arc::default(), going };
                     // The future is made on its thread, because a task's future may not travel.

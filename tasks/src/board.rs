@@ -53,6 +53,9 @@ pub struct Snapshot {
     pub job: Job,
     /// Whether an enqueue found this job instead of making it.
     pub duplicate: bool,
+    /// Whether an enqueue did nothing because the same request had made this job before: see
+    /// [`Idempotency`](crate::Idempotency). The job is then as it was when it was enqueued.
+    pub replayed: bool,
 }
 
 /// What to wait for.

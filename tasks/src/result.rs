@@ -225,6 +225,13 @@ impl<T> TaskResult<T> {
         self.snapshot.duplicate
     }
 
+    /// Whether the enqueue made nothing, because the same request had made this job before; see
+    /// [`Idempotency`](crate::Idempotency).
+    #[must_use]
+    pub const fn is_replayed(&self) -> bool {
+        self.snapshot.replayed
+    }
+
     /// What the function returned.
     ///
     /// # Errors

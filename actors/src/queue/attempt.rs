@@ -109,6 +109,7 @@ impl Attempt {
         self.ended = true;
         let outcome =
             Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending, logs: Vec::new() };
+        self.desk.makes_room(&self.spec);
         self.desk.ended(outcome, &self.spec.queue, self.running.is_some());
     }
 

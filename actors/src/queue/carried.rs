@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use callboard_tasks::{StoreError, Unit};
+use callboard_tasks::{Placed, StoreError, Unit};
 use futures::future::{BoxFuture, FutureExt};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -19,7 +19,7 @@ pub(super) fn keep(
     unit: Unit,
     reservation: Option<Reservation>,
     permit: OwnedSemaphorePermit,
-) -> BoxFuture<'static, Result<(), StoreError>> {
+) -> BoxFuture<'static, Result<Placed, StoreError>> {
     async move {
         let jobs = unit.jobs.clone();
         desk.expect_enqueued(jobs.iter());

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, CancelReason, Change, Claim, Control, Error, EventKind, Filter, Job, JobId, Listing,
-    Lookup, Page, Phase, Progress, Published, Snapshot, Stats, Store, StoreError, Unit, WaitError, WaitFor, resolve,
+    Lookup, Page, Phase, Progress, Published, Snapshot, Stats, Store, StoreError, Unit, WaitError, WaitFor, Why,
+    resolve, why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -75,23 +76,30 @@ impl Gate for QueueGate {
         &self.desk.alias
     }
 
-    fn enqueue(&self, calls: Vec<AnyCall>, room: Room) -> Entry {
+    fn enqueue(&self, mut calls: Vec<AnyCall>, room: Room) -> Entry {
+        // Only a call by itself is a request by itself; the handle sees to that.
+        let idempotency = match &mut calls[..] {
+            [call] => call.options_mut().idempotency.take(),
+            _ => None,
+        };
         let specs = match self.specs(calls) {
             Ok(specs) => specs,
             Err(error) => return Entry::Done(Err(error)),
         };
         let desk = &self.desk;
-        let reservation = desk.reserve(&specs);
+        let reservation = if idempotency.is_none() { desk.reserve(&specs) } else { None };
         let claim = reservation.as_ref().map(|_| Claim { worker: desk.worker_id() });
         let answers: Vec<_> = specs.iter().map(|spec| desk.snapshot(Job::new(Arc::clone(spec)))).collect();
-        let unit = Unit { jobs: specs, claim, idempotency: None };
+        let unit = Unit { jobs: specs, claim, idempotency };
         if !desk.store.waits() {
             desk.expect_enqueued(unit.jobs.iter());
             // The store is memory: asking it here costs less than waking somebody who asks it.
             let answer = desk.store.enqueue(vec![unit]).now_or_never().and_then(|mut answers| answers.pop());
             let answer = answer.unwrap_or_else(|| Err(StoreError::Unavailable("the store did not answer".into())));
-            let jobs = answers.iter().map(|answer| &answer.job.spec);
-            return Entry::Done(desk.placed(answer, jobs, reservation).map(|()| answers).map_err(Error::from));
+            let specs: Vec<_> = answers.iter().map(|answer| Arc::clone(&answer.job.spec)).collect();
+            let jobs = specs.iter();
+            let placed = desk.placed(answer, jobs, reservation).map_err(Error::from);
+            return Entry::Done(placed.and_then(|placed| desk.answers_now(answers, placed)));
         }
         let desk = Arc::clone(desk);
         Entry::Later(
@@ -100,14 +108,15 @@ impl Gate for QueueGate {
                 let calls = answers.len().min(desk.options.inbox);
                 let permit = room_for(&desk.inbox_permits, calls, room, &desk.hub, &desk.alias).await?;
                 if desk.store.gathers() {
-                    Carried::new(Arc::clone(&desk), keep(desk, unit, reservation, permit)).await?;
-                    return Ok(answers);
+                    let kept = keep(Arc::clone(&desk), unit, reservation, permit);
+                    let placed = Carried::new(Arc::clone(&desk), kept).await?;
+                    return desk.answers(answers, placed).await;
                 }
                 let (reply, answer) = tokio::sync::oneshot::channel();
                 desk.inbox.lock().push(Letter { unit, reservation, reply, permit });
                 desk.wake();
                 match answer.await {
-                    Ok(placed) => placed.map(|()| answers).map_err(Error::from),
+                    Ok(placed) => desk.answers(answers, placed?).await,
                     Err(_) => Err(Error::NoAnswer { alias: desk.info.alias.clone() }),
                 }
             }
@@ -158,7 +167,7 @@ impl Gate for QueueGate {
                 StoreError::NotFound(id) => Error::NotFound(id),
                 StoreError::Pruned(id) => Error::Pruned(id),
                 StoreError::InvalidMove(invalid) => Error::InvalidMove(invalid),
-                other => Error::Store(other),
+                other => other.into(),
             })?;
             let job = changed.job;
             match job.state.phase {
@@ -187,6 +196,7 @@ impl Gate for QueueGate {
                 Control::Resume(queue) => {
                     desk.paused.write().remove(queue);
                 }
+                Control::Limit { queue, limits } => desk.note_limits(queue, *limits),
                 _ => {}
             }
             let pause = matches!(control, Control::Pause(_));
@@ -197,6 +207,17 @@ impl Gate for QueueGate {
                 desk.look_for_work();
             }
             Ok(())
+        }
+        .boxed()
+    }
+
+    fn why(&self, id: JobId) -> BoxFuture<'_, Result<Why, Error>> {
+        async move {
+            match self.desk.store.inquire(id).await? {
+                Some(known) => Ok(why(&known, self.desk.draining.load(Ordering::Acquire))),
+                // It says whether there ever was one.
+                None => self.get(id).await.and(Err(Error::NotFound(id))),
+            }
         }
         .boxed()
     }

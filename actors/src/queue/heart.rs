@@ -133,6 +133,9 @@ fn follow(desk: &Arc<Desk>, pulse: Pulse) {
         desk.hand_back_paused();
         desk.look_for_work();
     }
+    if desk.set_limits(pulse.limits) {
+        desk.look_for_work();
+    }
     if let Some(at) = pulse.next_due {
         desk.note_due(at);
     }

@@ -13,6 +13,7 @@ mod dispatch;
 mod gate;
 mod heart;
 mod keeper;
+mod kept;
 mod lease;
 mod permits;
 mod pumps;

@@ -87,7 +87,7 @@ pub(super) async fn take_in(desk: &Arc<Desk>) -> bool {
 
 struct Receipt {
     reservation: Option<Reservation>,
-    reply: tokio::sync::oneshot::Sender<Result<(), StoreError>>,
+    reply: tokio::sync::oneshot::Sender<Result<callboard_tasks::Placed, StoreError>>,
     _permit: tokio::sync::OwnedSemaphorePermit,
 }
 
@@ -98,21 +98,28 @@ fn open(letter: Letter) -> (callboard_tasks::Unit, Receipt) {
 impl Desk {
     /// Does what follows from the store's answer to a unit: announces its jobs and starts those handed off.
     pub(super) fn placed<'a>(
-        &self,
+        self: &Arc<Self>,
         answer: Result<callboard_tasks::Placed, StoreError>,
         jobs: impl Iterator<Item = &'a Arc<callboard_tasks::JobSpec>> + Clone,
         reservation: Option<Reservation>,
-    ) -> Result<(), StoreError> {
-        let claimed = match answer {
-            Ok(placed) => placed.claimed,
-            Err(problem) => {
+    ) -> Result<callboard_tasks::Placed, StoreError> {
+        let placed = match answer {
+            Ok(placed) if placed.replayed.is_none() => placed,
+            nothing_made => {
                 self.forget_enqueued(jobs);
-                return Err(problem);
+                return nothing_made;
             }
         };
+        let was_made = |n: usize| placed.found.is_empty() || !placed.found.iter().any(|found| found.index == n);
+        if !placed.found.is_empty() {
+            let found = jobs.clone().enumerate().filter(|(n, _)| !was_made(*n));
+            self.forget_enqueued(found.map(|(_, spec)| spec));
+            self.follow_replaced(&placed.found);
+        }
+        let jobs = jobs.enumerate().filter(|(n, _)| was_made(*n)).map(|(_, spec)| spec);
         self.announce_enqueued(jobs.clone());
         match reservation {
-            Some(reservation) if claimed => {
+            Some(reservation) if placed.claimed => {
                 reservation.used();
                 self.hand_out(jobs.map(|spec| Turn::handed_off(Arc::clone(spec))), true);
             }
@@ -133,7 +140,7 @@ impl Desk {
                 }
             }
         }
-        Ok(())
+        Ok(placed)
     }
 }
 
@@ -180,7 +187,7 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         }
     }
     // First what there is to claim, then the room for it: nobody finds the desk idle in between.
-    if freed {
+    if freed || desk.limited_ended.swap(false, Ordering::AcqRel) {
         desk.expect_backlog();
     }
     desk.written(count);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use callboard_tasks::{Job, JobSpec, JobState, Phase, Snapshot, Unit};
+use callboard_tasks::{Job, JobSpec, JobState, Phase, Placed, Snapshot, Unit};
 use tokio::sync::oneshot;
 
 use super::desk::Desk;
@@ -72,7 +72,7 @@ pub(crate) struct Letter {
     pub(crate) unit: Unit,
     /// The room that was kept for its job, so that it can start at once.
     pub(crate) reservation: Option<Reservation>,
-    pub(crate) reply: oneshot::Sender<Result<(), callboard_tasks::StoreError>>,
+    pub(crate) reply: oneshot::Sender<Result<Placed, callboard_tasks::StoreError>>,
     /// Its place in front of the backend, given back when it is answered.
     pub(crate) permit: tokio::sync::OwnedSemaphorePermit,
 }

@@ -196,7 +196,7 @@ impl Handler<Enqueue> for OneHandler {
             gate.pass().await;
             let spec = callboard_tasks::resolve(call, callboard_tasks::Timestamp::now())?;
             let job = callboard_tasks::Job::new(Arc::new(spec));
-            Ok(Snapshot { backend: "own".into(), job, duplicate: false })
+            Ok(Snapshot { backend: "own".into(), job, duplicate: false, replayed: false })
         }
         .boxed()
     }

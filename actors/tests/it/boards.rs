@@ -136,7 +136,7 @@ impl Actor for Least {
 
 fn snapshot(call: AnyCall) -> Result<Snapshot, Error> {
     let job = Job::new(Arc::new(resolve(call, Timestamp::now())?));
-    Ok(Snapshot { backend: "whatever it calls itself".into(), job, duplicate: false })
+    Ok(Snapshot { backend: "whatever it calls itself".into(), job, duplicate: false, replayed: false })
 }
 
 impl Handler<Enqueue> for Least {

@@ -141,7 +141,8 @@ fn a_result_changes_only_when_it_is_refreshed() {
 #[test]
 fn a_refresh_never_changes_what_the_result_is_of() {
     let before = job(add::with(2, 3));
-    let other = Snapshot { backend: "other".into(), job: succeeded(job(ping::with()), "7"), duplicate: true };
+    let other =
+        Snapshot { backend: "other".into(), job: succeeded(job(ping::with()), "7"), duplicate: true, replayed: false };
     let board = FakeBoard::answering([Ok(other)]);
     let mut result: TaskResult<i64> = TaskResult::new(Some(board), snapshot(before.clone())).unwrap();
     block_on(result.refresh()).unwrap();

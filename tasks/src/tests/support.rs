@@ -55,7 +55,7 @@ pub(super) fn job<T: Task>(call: Call<T>) -> Job {
 }
 
 pub(super) fn snapshot(job: Job) -> Snapshot {
-    Snapshot { backend: "default".into(), job, duplicate: false }
+    Snapshot { backend: "default".into(), job, duplicate: false, replayed: false }
 }
 
 /// A board that gives the answers it was given, in their order, and keeps what it was asked.
