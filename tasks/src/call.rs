@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Idempotency, InvalidTask, Json, RunAfter, Task, TaskDefinition, Unique};
+use crate::{Backoff, Idempotency, InvalidTask, Json, RunAfter, Task, TaskDefinition, Unique};
 
 /// A task with its arguments and options, ready to be enqueued. Made by `the_task::with(..)`.
 ///
@@ -40,6 +40,8 @@ pub struct CallOptions {
     pub run_after: RunAfter,
     /// Attempts in all.
     pub max_attempts: Option<u32>,
+    /// The pause after a failed attempt.
+    pub backoff: Option<Backoff>,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
     /// When it fails as expired if it has not started; read like `run_after`, `Now` is never.
@@ -112,6 +114,13 @@ impl<T: Task> Call<T> {
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.any.options.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Waits like this between a failed attempt and the next.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.any.options.backoff = Some(backoff);
         self
     }
 
