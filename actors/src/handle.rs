@@ -159,7 +159,7 @@ impl Callboard {
         })
     }
 
-    async fn place<T: TaskOutput>(&self, call: AnyCall, room: Room) -> Result<TaskResult<T>, Error> {
+    pub(crate) async fn place<T: TaskOutput>(&self, call: AnyCall, room: Room) -> Result<TaskResult<T>, Error> {
         self.refuse_while_draining()?;
         let (gate, snapshot) = self.0.place(call, room).await?;
         self.result_of(gate.as_ref(), snapshot)

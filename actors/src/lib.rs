@@ -6,7 +6,8 @@
 //!    queue: decides what to claim, hands out, acknowledges, announces, on one coordination thread; it supervises
 //!    ├─ Worker × n   one thread each; takes from the backend's run queue, runs attempts, reports outcomes
 //!    ├─ Heart        its own thread: the beat
-//!    └─ Keeper       due times, pruning, hand-back
+//!    ├─ Keeper       due times, pruning, hand-back
+//!    └─ Scheduler    ticks of schedules
 //! ```
 //!
 //! The decisions are pure functions in files of their own ([`dispatch`](crate), `record`, `lease`,
@@ -29,6 +30,7 @@ mod open;
 mod panics;
 mod queue;
 mod reception;
+mod schedules;
 mod supervise;
 mod threads;
 mod waiters;
@@ -50,4 +52,5 @@ pub use messages::{
     TaskFinished, TaskStarted, Wait,
 };
 pub use open::{OpenFailure, OpenStore, Opening, Schema, SchemaStep, Unopened};
+pub use schedules::ScheduleStatus;
 pub use work::Work;

@@ -3,6 +3,7 @@
 //! What the public API can show is tested beside the crate, in `tests/it`.
 #![allow(clippy::unwrap_used)]
 
+mod agenda;
 mod chaos;
 mod desk;
 mod dispatch;
