@@ -28,6 +28,7 @@ mod refusal;
 mod registry;
 mod request_id;
 mod routes;
+mod schedules;
 mod server;
 mod state;
 mod task_json;

@@ -14,6 +14,8 @@ impl From<Error> for Problem {
                 Self::new(Kind::UnknownTask, error.to_string()).did_you_mean(near)
             }
             Error::UnknownBackend { .. } => Self::new(Kind::UnknownBackend, error.to_string()),
+            Error::InvalidSchedule(invalid) => Self::fields(invalid.problems),
+            Error::NoSchedule(_) => Self::new(Kind::NotFound, error.to_string()),
             Error::NotFound(_) => Self::new(Kind::NotFound, error.to_string()),
             Error::Pruned(_) => Self::new(Kind::Pruned, error.to_string()),
             Error::InvalidMove(invalid) => invalid.into(),

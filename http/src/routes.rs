@@ -11,7 +11,7 @@ use crate::config::HttpConfig;
 use crate::edge::Edge;
 use crate::problem::{Kind, Problem};
 use crate::state::State;
-use crate::{csp, enqueue, events, health, list, registry, tasks};
+use crate::{csp, enqueue, events, health, list, registry, schedules, tasks};
 
 /// The routes of a board, to be mounted in an application of your own, at the root or under any prefix:
 ///
@@ -58,6 +58,10 @@ pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
     mount.at("/tasks/{id}/run-now").post(tasks::run_now);
     // Whatever else is below /tasks is ours as well, and there is no such thing.
     mount.cfg.service(web::resource("/tasks/{rest:.*}").to(not_found).wrap(Edge::new(state, "/tasks/*")));
+    mount.at("/schedules").get(schedules::list);
+    mount.at("/schedules/{name}/run").post(schedules::run);
+    mount.at("/schedules/{name}/pause").post(schedules::pause);
+    mount.at("/schedules/{name}/resume").post(schedules::resume);
     mount.at("/registry").get(registry::get);
     mount.at("/csp/reports").door(Edge::open).options(csp_reports_options).post(csp_reports);
     mount.at("/problems/{slug}").door(Edge::public).get(problem_page);

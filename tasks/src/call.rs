@@ -19,7 +19,7 @@ pub struct Call<T> {
 }
 
 /// A [`Call`] that has forgotten its task's type, so that calls of several tasks fit into one list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnyCall {
     pub(crate) task: Cow<'static, str>,
     pub(crate) definition: Option<&'static TaskDefinition>,
@@ -28,7 +28,7 @@ pub struct AnyCall {
 }
 
 /// What one call asks for; what it leaves out is the task's [`TaskOptions`](crate::TaskOptions).
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallOptions {
     /// The queue.
     pub queue: Option<Cow<'static, str>>,

@@ -46,7 +46,7 @@ const MAX_TAGS: usize = 15;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     name: Option<String>,
     calendar: Calendar,
@@ -54,7 +54,7 @@ pub struct Schedule {
     work: Work,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Work {
     Call(AnyCall),
     /// To be looked up: the name of the task, its arguments as JSON, and what the call asks for besides.
@@ -197,7 +197,7 @@ impl Schedule {
 }
 
 /// A schedule as it was read back from a store.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     /// When it fires.
     pub calendar: Calendar,

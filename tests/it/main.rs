@@ -6,6 +6,7 @@ mod support;
 mod api;
 mod cli;
 mod crash;
+mod cron;
 mod durable;
 mod examples;
 mod load;

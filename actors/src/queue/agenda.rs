@@ -50,7 +50,9 @@ pub(crate) fn plan(schedules: &[Known], now: Timestamp) -> Plan {
         let stands_at = known.stands_at();
         let Some(first) = definition.calendar.next_after(stands_at) else { continue };
         plan.open.push((known.record.name.clone(), first));
-        if let Some(due) = definition.calendar.due(definition.missed, stands_at, now) {
+        if first <= now
+            && let Some(due) = definition.calendar.due(definition.missed, stands_at, now)
+        {
             plan.takes.push(Take { index, after: known.record.last_tick, until: due.until, ticks: due.ticks });
         }
     }

@@ -180,7 +180,8 @@ impl World {
                     .into_iter()
                     .map(|record| {
                         let text = record.definition.as_str().to_owned();
-                        let definition = read.entry(text).or_insert_with(|| Definition::read(&record.definition).into());
+                        let definition =
+                            read.entry(text).or_insert_with(|| Definition::read(&record.definition).into());
                         Known { definition: Arc::clone(definition), record }
                     })
                     .collect();
@@ -240,24 +241,24 @@ impl World {
 #[test]
 fn in_ten_years_of_dying_processes_no_tick_is_missing_and_none_is_double() {
     let schedules = [
-        ("twice", "30 */12 * * *", "UTC"),
+        ("monthly", "0 12 1 * *", "UTC"),
         ("at night", "30 2 * * *", "Europe/Berlin"),
         ("weekly", "30 2 * * MON", "America/New_York"),
     ];
     let named = |name: &str| name.replace(' ', "-");
-    let definitions =
-        schedules.map(|(name, line, zone)| definition(&named(name), line, zone, Missed::One)).to_vec();
+    let definitions = schedules.map(|(name, line, zone)| definition(&named(name), line, zone, Missed::One)).to_vec();
     let mut world = World::new(definitions.clone());
     let mut found = world.run();
     for ScheduleDefinition { name, definition } in &definitions {
         let calendar = Definition::read(definition).unwrap().calendar;
-        let expected = calendar.ticks_after(at(START)).take_while(|tick| *tick < at(END) - SignedDuration::from_mins(2));
+        let expected =
+            calendar.ticks_after(at(START)).take_while(|tick| *tick < at(END) - SignedDuration::from_mins(2));
         let expected: Vec<_> = expected.map(|tick| tick.to_string()).collect();
         let ticks = found.remove(name).unwrap();
-        assert!(expected.len() > 500, "{name}");
+        assert!(expected.len() > 100, "{name}");
         assert!(ticks == expected, "{name}: {} ticks, not {}", ticks.len(), expected.len());
     }
     // It was not a quiet life.
-    assert!(world.deaths > 3_000, "{}", world.deaths);
-    assert!(world.in_vain > 1_000, "{}", world.in_vain);
+    assert!(world.deaths > 1_000, "{}", world.deaths);
+    assert!(world.in_vain > 500, "{}", world.in_vain);
 }

@@ -15,7 +15,7 @@ pub enum Scope {
     Write,
     /// `tasks:debug`: see the tracebacks of failed attempts.
     Debug,
-    /// `queues:write`: pause, resume and limit queues.
+    /// `queues:write`: pause, resume and limit queues; pause, resume and run schedules.
     QueuesWrite,
     /// `metrics:read`: see metrics and the details of health.
     MetricsRead,
@@ -36,7 +36,9 @@ pub(crate) enum Right<'a> {
     Write,
     /// See tracebacks.
     Debug,
-    /// See details of health.
+    /// Pause and resume queues.
+    Queues,
+    /// See metrics, and details of health.
     Metrics,
 }
 
@@ -50,6 +52,7 @@ impl Scope {
             | (Self::Read, Right::Read)
             | (Self::Write, Right::Write)
             | (Self::Debug, Right::Debug)
+            | (Self::QueuesWrite, Right::Queues)
             | (Self::MetricsRead, Right::Metrics) => true,
             (Self::Enqueue(Some(glob)), Right::Enqueue(task)) => fits(glob, task),
             _ => false,
@@ -130,6 +133,7 @@ impl fmt::Display for Right<'_> {
             Self::Read => f.write_str("tasks:read"),
             Self::Write => f.write_str("tasks:write"),
             Self::Debug => f.write_str("tasks:debug"),
+            Self::Queues => f.write_str("queues:write"),
             Self::Metrics => f.write_str("metrics:read"),
         }
     }

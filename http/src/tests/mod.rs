@@ -13,6 +13,7 @@ mod mount;
 mod parts;
 mod polling;
 mod refusals;
+mod schedules;
 mod server;
 mod status;
 mod tokens;

@@ -184,6 +184,8 @@ impl PartialEq for Calendar {
     }
 }
 
+impl Eq for Calendar {}
+
 /// A time zone by name: of this machine's database, which is kept up to date with it, else of the one that is built in.
 fn zone(name: &str) -> Result<(TimeZone, String), String> {
     let name = name.trim();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use callboard_actors::{Backend, Builder, Callboard, StartError};
 use callboard_tasks::{
-    CallOptions, Clock, Control, Data, Error, Filter, MemoryOptions, MemoryStore, Missed, Page, Schedule, Status, Store,
-    TaskContext, Timestamp, Unique, task, tasks,
+    CallOptions, Clock, Control, Data, Error, Filter, MemoryOptions, MemoryStore, Missed, Page, Schedule, Status,
+    Store, TaskContext, Timestamp, Unique, task, tasks,
 };
 
 use crate::support::{HOUR, Probe, START, SlowStore, until, until_async, within};
