@@ -89,10 +89,16 @@ impl Callboard {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSchedule`] if none was made, [`Error::Store`].
+    /// [`Error::NoSchedule`]; [`Error::InvalidSchedule`] if it is only declared; [`Error::Store`].
     pub async fn remove_schedule(&self, name: &str) -> Result<(), Error> {
-        let (gate, _) = self.find_schedule(name).await?;
-        gate.control(Control::RemoveSchedule(name.into())).await
+        let (gate, record) = self.find_schedule(name).await?;
+        gate.control(Control::RemoveSchedule(name.into())).await.map_err(|error| match error {
+            Error::NoSchedule(_) if record.declared => {
+                let fix = "take it out of its code or settings, or pause it";
+                InvalidSchedule::new(name, "#/name", format!("{name:?} is declared by a process; {fix}")).into()
+            }
+            error => error,
+        })
     }
 
     /// Fires a schedule no more, until it is [resumed](Self::resume_schedule): that survives every process.

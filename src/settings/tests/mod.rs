@@ -172,8 +172,8 @@ fn what_is_refused_is_never_offered() {
     assert_eq!(
         found,
         [
-            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, shutdown_grace, http, csp",
-            "callboard.toml:2: mails is no setting; known are tasks, required_tasks, shutdown_grace, http, csp",
+            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp",
+            "callboard.toml:2: mails is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp",
             "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options, work",
             "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options, work",
         ]

@@ -270,6 +270,8 @@ async fn the_last_tick_and_a_pause_survive_the_processes() {
     clock.advance(HOUR);
     until("it has fired", || probe.said(&format!("hourly {}", tick(1)))).await;
     first.pause_schedule("hourly").await.unwrap();
+    let refused = first.remove_schedule("hourly").await.unwrap_err().to_string();
+    assert!(refused.contains("\"hourly\" is declared by a process; take it out of its code"), "{refused}");
     first.shutdown().await;
 
     let second = start().await;
