@@ -1,4 +1,4 @@
-//! The backend actor of a queue: decides on one thread, and supervises workers, Heart, Keeper and Scheduler.
+//! The backend actor of a queue: decides on one thread, and supervises workers, Heart and Keeper.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,6 @@ use super::desk::Desk;
 use super::heart::Heart;
 use super::keeper::{Due, Keeper};
 use super::pumps::{Pump, Stopper, refill, take_in, write_out};
-use super::scheduler::{LookAtSchedules, Scheduler};
 use super::worker::Worker;
 use crate::supervise::{Budget, DeathGuard, Exit, Live, Restarts, Verdict};
 
@@ -37,7 +36,6 @@ enum Child {
     Worker(usize),
     Heart,
     Keeper,
-    Scheduler,
 }
 
 /// What must outlive the actor, should it panic: its children run on, and their restarts count on.
@@ -49,7 +47,6 @@ pub(crate) struct Family {
     restarts: Mutex<Vec<(Child, Restarts)>>,
     heart: Live<Heart>,
     keeper: Live<Keeper>,
-    scheduler: Live<Scheduler>,
     pumps: [Arc<Pump>; 3],
     last_queue: Mutex<Option<String>>,
 }
@@ -58,11 +55,6 @@ impl Family {
     /// Tells the Keeper when something is due.
     pub(crate) fn note_due(&self, at: Timestamp) {
         self.keeper.with(|keeper| keeper.do_send(Due(at)));
-    }
-
-    /// Has the Scheduler look; one that is about to be started looks by itself.
-    pub(crate) fn look_at_schedules(&self) {
-        self.scheduler.with(|scheduler| scheduler.do_send(LookAtSchedules));
     }
 
     /// Has the stream of outcomes look again, if it runs: nobody needs to be woken for what it will find.
@@ -150,9 +142,6 @@ impl QueueBackend {
             Child::Keeper => {
                 self.family.keeper.set(Keeper::new(desk, guard).start());
             }
-            Child::Scheduler => {
-                self.family.scheduler.set(Scheduler::new(desk, guard).start());
-            }
         }
     }
 
@@ -175,12 +164,11 @@ impl QueueBackend {
             Child::Worker(number) => self.desk.slots[number].live.is_alive(),
             Child::Heart => self.family.heart.is_alive(),
             Child::Keeper => self.family.keeper.is_alive(),
-            Child::Scheduler => self.family.scheduler.is_alive(),
         }
     }
 
     fn children(&self) -> impl Iterator<Item = Child> + use<> {
-        (0..self.desk.slots.len()).map(Child::Worker).chain([Child::Heart, Child::Keeper, Child::Scheduler])
+        (0..self.desk.slots.len()).map(Child::Worker).chain([Child::Heart, Child::Keeper])
     }
 }
 

@@ -6,7 +6,6 @@
 
 mod backend;
 mod board;
-mod calendar;
 mod call;
 mod clock;
 mod context;
@@ -16,7 +15,6 @@ mod job;
 mod limits;
 mod names;
 mod phase;
-mod recurring;
 mod registry;
 mod result;
 mod retry;

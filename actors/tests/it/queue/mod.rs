@@ -8,7 +8,6 @@ mod panics;
 mod pause;
 mod peers;
 mod retry;
-mod schedules;
 mod shutdown;
 mod start;
 mod store;
