@@ -40,6 +40,7 @@
 //! | [`macro@task`] | what a function may look like: options, [`Data`], [`TaskContext`] |
 //! | [`Call`] | what can be asked of one enqueue: a queue, a priority, a time |
 //! | [`TaskResult`], [`Phase`] | what can be read back, and the life of a job |
+//! | [`Schedule`] | calls that are enqueued again and again |
 //! | [`Stop`] | how a task steers its own retry |
 //! | [`Builder`], [`Backend`] | how a board is put together in code |
 //! | [`Settings`] | the same from a file and the environment |
@@ -76,17 +77,18 @@ pub mod system;
 pub use callboard_http as http;
 
 pub use callboard_actors::{
-    Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, CountedEnd, Door, Dummy, EventMessage,
-    Health, OpenFailure, OpenStore, Opening, Schema, SchemaStep, ShutdownReport, Spread, SpreadCounter, StartError,
-    TaskCounts, Unopened, Work, WorkerHealth, messages,
+    Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, Door, Dummy, EventMessage, Health,
+    OpenFailure, OpenStore, Opening, ScheduleStatus, Schema, SchemaStep, ShutdownReport, StartError, Unopened, Work,
+    WorkerHealth, messages,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{
-    AnyCall, BackendInfo, Backoff, Board, BoxError, Call, CallOptions, CancelReason, Change, Clock, Data, DataKey,
-    Error, Filter, FromTask, InvalidMove, InvalidTask, Job, JobId, Json, MissingData, NoReturnValue, NotJson, Page,
-    Parameter, Phase, Problem, Progress, Published, QueueNames, Registry, RegistryError, RetryPolicy, Run, RunAfter,
-    Snapshot, Source, Stats, Status, Stop, Supports, Task, TaskArg, TaskContext, TaskDefinition, TaskError,
-    TaskOptions, TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, resolve, tasks,
+    AnyCall, BackendInfo, Backoff, Board, BoxError, Calendar, Call, CallOptions, CancelReason, Change, Clock, Data,
+    DataKey, Error, Filter, FromTask, InvalidMove, InvalidSchedule, InvalidTask, Job, JobId, Json, Missed, MissingData,
+    NoReturnValue, NotJson, Page, Parameter, Phase, Problem, Progress, Published, QueueNames, Registry, RegistryError,
+    RetryPolicy, Run, RunAfter, Schedule, Snapshot, Source, Stats, Status, Stop, Supports, Task, TaskArg, TaskContext,
+    TaskDefinition, TaskError, TaskOptions, TaskOutput, TaskResult, Timestamp, WaitError, WaitFor, WorkerId, resolve,
+    tasks,
 };
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -109,6 +111,11 @@ pub use callboard_tasks::__private;
 #[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The same for the page on schedules.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../docs/schedules.md")]
+struct Schedules;
 
 /// The same for the page on stores.
 #[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]

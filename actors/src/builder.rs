@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_tasks::{
-    BackendInfo, BoxError, Clock, DataKey, DataMap, MemoryOptions, MemoryStore, QueueNames, Registry, RegistryError,
-    Store, StoreError, Supports, TaskDefinition, check_name,
+    BackendInfo, BoxError, Clock, DataKey, DataMap, Error, InvalidSchedule, MemoryOptions, MemoryStore, QueueNames,
+    Registry, RegistryError, Schedule, Store, StoreError, Supports, TaskDefinition, check_name,
 };
 use tracing::{info, warn};
 
@@ -33,6 +33,7 @@ pub struct Builder {
     backends: BTreeMap<String, Backend>,
     tasks: Option<Vec<&'static TaskDefinition>>,
     required: Vec<String>,
+    schedules: Vec<Schedule>,
     data: DataMap,
     clock: Clock,
     grace: Duration,
@@ -46,6 +47,7 @@ impl Default for Builder {
             backends: BTreeMap::new(),
             tasks: None,
             required: Vec::new(),
+            schedules: Vec::new(),
             data: DataMap::default(),
             clock: Clock::system(),
             grace: Duration::from_secs(25),
@@ -198,6 +200,27 @@ impl Builder {
         self
     }
 
+    /// Declares a schedule: it fires while this or another process that declares it lives, once for all of them.
+    ///
+    /// ```
+    /// # use callboard_actors::Callboard;
+    /// # use callboard_tasks::{Schedule, task};
+    /// #[task]
+    /// async fn send_digest(list: String) {}
+    ///
+    /// # fn main() -> Result<(), callboard_tasks::InvalidSchedule> {
+    /// let daily = Schedule::cron("0 9 * * *", send_digest::with("news"))?.name("digest").timezone("Europe/Berlin")?;
+    /// let builder = Callboard::builder().memory().schedule(daily);
+    /// # let _ = builder;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedules.push(schedule);
+        self
+    }
+
     /// Takes the time from this clock; stores given ready-made have their own.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
@@ -281,7 +304,14 @@ impl Builder {
         let board = Callboard(Arc::new(inner));
         board.warn_of_tasks_without_a_place();
         hub.introduce(&board);
+        let mut declared = board.define_all(self.schedules).await.map_err(|refused| match refused {
+            Ok(refused) => StartError::Schedules(refused),
+            Err(Error::Store(failure)) => StartError::Store(failure),
+            Err(error) => StartError::Store(StoreError::Unavailable(error.into())),
+        })?;
         for queue in queues {
+            let own = declared.extract_if(.., |(alias, _)| *alias == queue.info().alias);
+            queue.declare(own.map(|(_, definition)| definition).collect());
             queue.start().await?;
         }
         Ok(board)
@@ -551,6 +581,9 @@ pub enum StartError {
         /// What is wrong and what to do.
         problem: String,
     },
+    /// Schedules are not in order: all of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Schedules(Vec<InvalidSchedule>),
     /// A store could not be opened.
     #[error("the store of the backend {alias:?} cannot be opened")]
     Open {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_tasks::{
-    AnyCall, BackendInfo, Change, Control, Error, Filter, JobId, Listing, Page, Snapshot, Stats, WaitError, WaitFor,
-    Why,
+    AnyCall, BackendInfo, Change, Control, Error, Filter, JobId, Listing, Page, ScheduleRecord, Snapshot, Stats,
+    WaitError, WaitFor, Why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -79,8 +79,16 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Changes what holds for all jobs.
-    fn control(&self, _: Control) -> BoxFuture<'_, Result<(), Error>> {
-        refuse(self.lacks("pausing and limiting queues"))
+    fn control(&self, control: Control) -> BoxFuture<'_, Result<(), Error>> {
+        refuse(self.lacks(match control {
+            Control::Pause(_) | Control::Resume(_) | Control::Limit { .. } => "pausing and limiting queues",
+            _ => "schedules",
+        }))
+    }
+
+    /// Its schedules.
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, Error>> {
+        refuse(self.lacks("schedules"))
     }
 
     /// Why a job is not running.
@@ -139,7 +147,7 @@ pub(crate) fn plain_health(info: &BackendInfo, kind: &'static str) -> BackendHea
         store: Ok(()),
         lease: true,
         degraded: None,
-        worker_id: None,
+        late_schedules: None,
         running: 0,
         claimed: 0,
         workers: Vec::new(),

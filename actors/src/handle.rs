@@ -16,7 +16,6 @@ use callboard_tasks::{
 use futures::future::{BoxFuture, FutureExt};
 use tracing::{info, warn};
 
-use crate::counts::TaskCounts;
 use crate::door::{Gate, Room};
 use crate::dummy::Dummy;
 use crate::events::EventMessage;
@@ -136,9 +135,6 @@ impl Callboard {
             })?;
         }
         let snapshots = gate.enqueue(calls, room).answer().await?;
-        for snapshot in &snapshots {
-            self.0.hub.counts.enqueued(gate.alias(), &snapshot.job);
-        }
         snapshots.into_iter().map(|snapshot| self.result_of(gate.as_ref(), snapshot)).collect()
     }
 
@@ -163,7 +159,7 @@ impl Callboard {
         })
     }
 
-    async fn place<T: TaskOutput>(&self, call: AnyCall, room: Room) -> Result<TaskResult<T>, Error> {
+    pub(crate) async fn place<T: TaskOutput>(&self, call: AnyCall, room: Room) -> Result<TaskResult<T>, Error> {
         self.refuse_while_draining()?;
         let (gate, snapshot) = self.0.place(call, room).await?;
         self.result_of(gate.as_ref(), snapshot)
@@ -316,12 +312,6 @@ impl Callboard {
     /// As [`pause`](Self::pause).
     pub async fn stats(&self, alias: &str) -> Result<Stats, Error> {
         self.0.gate(alias)?.stats().await
-    }
-
-    /// What has happened in this process since the board started, by backend, queue and task.
-    #[must_use]
-    pub fn counts(&self) -> Vec<TaskCounts> {
-        self.0.hub.counts.so_far()
     }
 
     /// The tasks that this process can run.
@@ -577,9 +567,7 @@ impl Inner {
         validate(&call, gate.info(), self.hub.clock.now())?;
         let mut snapshots = gate.enqueue(vec![call], room).answer().await?;
         let alias = || gate.info().alias.clone();
-        let snapshot = snapshots.pop().ok_or_else(|| Error::NoAnswer { alias: alias() })?;
-        self.hub.counts.enqueued(gate.alias(), &snapshot.job);
-        Ok((gate, snapshot))
+        Ok((gate, snapshots.pop().ok_or_else(|| Error::NoAnswer { alias: alias() })?))
     }
 }
 

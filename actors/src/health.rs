@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callboard_tasks::{JobId, WorkerId};
+use callboard_tasks::JobId;
 
 /// How long all workers may be blocked by user code before the board is not ready.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -30,7 +30,7 @@ impl Health {
     }
 
     /// Whether new work should be sent here: alive, not shutting down, each store answers, each lease is held,
-    /// no backend is degraded, and not all workers of one are blocked for longer than 30 s.
+    /// no backend is degraded, schedules fire in time, and not all workers of one are blocked for longer than 30 s.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.is_alive() && !self.draining && self.backends.iter().all(BackendHealth::is_ready)
@@ -50,8 +50,8 @@ pub struct BackendHealth {
     pub lease: bool,
     /// Which part of it has given up, if one has.
     pub degraded: Option<String>,
-    /// The id of this process at the backend's store; `None` where it has none.
-    pub worker_id: Option<WorkerId>,
+    /// Which schedules are not fired in time, if any are not: for more than a minute no process has taken their tick.
+    pub late_schedules: Option<String>,
     /// Attempts under way.
     pub running: usize,
     /// Jobs claimed and not finished, those under way among them.
@@ -66,6 +66,7 @@ impl BackendHealth {
         self.store.is_ok()
             && self.lease
             && self.degraded.is_none()
+            && self.late_schedules.is_none()
             && (self.workers.is_empty() || !self.workers.iter().all(stuck))
     }
 }

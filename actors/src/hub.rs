@@ -12,7 +12,6 @@ use tracing::{debug, error, info};
 
 use crate::Callboard;
 use crate::budget::Budget;
-use crate::counts::Counts;
 use crate::events::Events;
 use crate::threads::Threads;
 use crate::weak::WeakBoard;
@@ -22,7 +21,6 @@ use crate::weak::WeakBoard;
 pub(crate) struct Hub {
     pub(crate) threads: Threads,
     pub(crate) events: Events,
-    pub(crate) counts: Counts,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) data: Arc<DataMap>,
@@ -39,7 +37,6 @@ impl Hub {
         Self {
             threads,
             events: Events::default(),
-            counts: Counts::default(),
             clock,
             registry,
             data: Arc::new(data),

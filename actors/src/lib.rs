@@ -6,7 +6,8 @@
 //!    queue: decides what to claim, hands out, acknowledges, announces, on one coordination thread; it supervises
 //!    ├─ Worker × n   one thread each; takes from the backend's run queue, runs attempts, reports outcomes
 //!    ├─ Heart        its own thread: the beat
-//!    └─ Keeper       due times, pruning, hand-back
+//!    ├─ Keeper       due times, pruning, hand-back
+//!    └─ Scheduler    ticks of schedules
 //! ```
 //!
 //! The decisions are pure functions in files of their own ([`dispatch`](crate), `record`, `lease`,
@@ -15,7 +16,6 @@
 mod blocking;
 mod budget;
 mod builder;
-mod counts;
 mod custom;
 mod door;
 mod dummy;
@@ -30,6 +30,7 @@ mod open;
 mod panics;
 mod queue;
 mod reception;
+mod schedules;
 mod supervise;
 mod threads;
 mod waiters;
@@ -41,7 +42,6 @@ mod tests;
 
 pub use blocking::Blocking;
 pub use builder::{Backend, Builder, Configure, StartError};
-pub use counts::{CountedEnd, OTHER, Spread, SpreadCounter, TaskCounts};
 pub use custom::Door;
 pub use dummy::Dummy;
 pub use events::EventMessage;
@@ -52,4 +52,5 @@ pub use messages::{
     TaskFinished, TaskStarted, Wait,
 };
 pub use open::{OpenFailure, OpenStore, Opening, Schema, SchemaStep, Unopened};
+pub use schedules::ScheduleStatus;
 pub use work::Work;

@@ -68,6 +68,7 @@ fn backend_checks(backend: &BackendHealth) -> Vec<Check> {
         Check::failing(name("store"), backend.store.as_ref().err().cloned()),
         Check::failing(name("lease"), lease),
         Check::failing(name("actors"), backend.degraded.clone()),
+        Check::failing(name("schedules"), backend.late_schedules.clone()),
     ];
     if !backend.workers.is_empty() {
         let blocked = backend.workers.iter().filter_map(|worker| {

@@ -155,8 +155,12 @@ impl Answer {
     ///
     /// [`Error::Foreign`]: only something that is no server of this kind answers otherwise.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(&self.text)
-            .map_err(|error| Error::Foreign { url: self.url.clone(), problem: error.to_string() })
+        serde_json::from_str(&self.text).map_err(|error| self.foreign(&error))
+    }
+
+    /// It cannot be read: what answers is no server of this kind.
+    pub(super) fn foreign(&self, error: &serde_json::Error) -> Error {
+        Error::Foreign { url: self.url.clone(), problem: error.to_string() }
     }
 }
 

@@ -12,6 +12,7 @@
 mod bench;
 mod check;
 mod client;
+mod cron;
 mod durations;
 mod enqueue;
 mod error;
@@ -127,6 +128,7 @@ impl Program {
             Verb::Cancel(options) => options.run(&name),
             Verb::Retry(options) => options.run(&name),
             Verb::Tasks(options) => options.run(&name),
+            Verb::Cron(options) => options.run(&name),
             Verb::Token(options) => options.run(),
             Verb::Prune(options) => options.run(self.builder),
             Verb::Migrate(options) => options.run(self.builder),
@@ -165,6 +167,7 @@ enum Verb {
     Cancel(jobs::Cancel),
     Retry(jobs::Retry),
     Tasks(tasks::Tasks),
+    Cron(cron::Cron),
     Token(token::TokenVerb),
     Prune(prune::Prune),
     Migrate(migrate::Migrate),
@@ -182,6 +185,7 @@ impl Verb {
             Self::Cancel(verb) => verb.server.json,
             Self::Retry(verb) => verb.server.json,
             Self::Tasks(verb) => verb.server.json,
+            Self::Cron(verb) => verb.prints_json(),
             Self::Prune(verb) => verb.json,
             Self::Migrate(verb) => verb.prints_json(),
             Self::Bench(verb) => verb.json,

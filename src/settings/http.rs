@@ -2,10 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use callboard_http::{HttpConfig, Limits, Network, RateLimit, Token};
-use callboard_tasks::parse_duration;
+use callboard_http::{HttpConfig, Network, Token};
 
 use super::section::Section;
 use super::tokens;
@@ -25,33 +23,18 @@ pub struct HttpSettings {
     pub hosts: Vec<String>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Network>,
-    /// How many requests are taken from the holder of a token, or without one from an address; `None`: any number.
-    pub rate_limit: Option<RateLimit>,
-    /// The longest that a request waits for a task; 30 s unless said.
-    pub longest_wait: Duration,
-    /// Whether nothing may be changed over HTTP.
-    pub read_only: bool,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self {
-            bind: BIND,
-            tokens: Vec::new(),
-            hosts: Vec::new(),
-            trusted_proxies: Vec::new(),
-            rate_limit: None,
-            longest_wait: Limits::default().wait,
-            read_only: false,
-        }
+        Self { bind: BIND, tokens: Vec::new(), hosts: Vec::new(), trusted_proxies: Vec::new() }
     }
 }
 
 impl From<HttpSettings> for HttpConfig {
     fn from(settings: HttpSettings) -> Self {
-        let HttpSettings { bind: _, tokens, hosts, trusted_proxies, rate_limit, longest_wait, read_only } = settings;
-        let limits = Limits { wait: longest_wait, ..Limits::default() };
-        Self { tokens, hosts, trusted_proxies, rate_limit, limits, read_only, ..Self::default() }
+        let HttpSettings { bind: _, tokens, hosts, trusted_proxies } = settings;
+        Self { tokens, hosts, trusted_proxies, ..Self::default() }
     }
 }
 
@@ -82,23 +65,9 @@ pub(super) fn read(mut http: Section<'_>, folder: &Path) -> HttpSettings {
             Err(problem) => http.note(proxy.problem(format!("is wrong: {problem}"))),
         }
     }
-    if let Some(rate) = http.read("rate_limit", "100/1m", str::parse::<RateLimit>) {
-        settings.rate_limit = Some(rate.value);
-    }
-    if let Some(wait) = http.read("longest_wait", "30s", longest_wait) {
-        settings.longest_wait = wait.value;
-    }
-    if let Some(read_only) = http.flag("read_only") {
-        settings.read_only = read_only.value;
-    }
+    http.later("rate_limit");
     http.finish();
     settings
-}
-
-/// A time of at most 30 s, which is what clients are promised.
-fn longest_wait(text: &str) -> Result<Duration, String> {
-    let wait = parse_duration(text)?;
-    if wait > Limits::default().wait { Err(format!("{text:?} is longer than 30s")) } else { Ok(wait) }
 }
 
 /// An address with its port; `localhost` is 127.0.0.1.

@@ -5,6 +5,7 @@ mod backend;
 mod csp;
 #[cfg(feature = "http")]
 mod http;
+mod schedules;
 mod section;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use callboard_actors::{Builder, Configure};
-use callboard_tasks::check_name;
+use callboard_tasks::{Schedule, check_name};
 
 pub use self::backend::{BackendKind, BackendSettings, DatabaseUrl, StorePlace};
 #[cfg(feature = "http")]
@@ -59,6 +60,14 @@ const FILE: &str = "callboard.toml";
 /// [tasks.default.work]                     # which queues this process works; omitted: all
 /// queues = { mail = 4, default = 50 }      # and how many attempts of each at once; {}: none, it enqueues only
 ///
+/// [[schedules]]                            # as often as you like
+/// name = "digest"
+/// cron = "0 9 * * MON-FRI"                 # 5 fields, or 6 with seconds in front
+/// timezone = "Europe/Berlin"               # else UTC
+/// task = "send_digest"
+/// args = { list = "news" }
+/// missed = "one"                           # ticks that nobody took in time: skip | one | all within 6h
+///
 /// [http]
 /// bind = "127.0.0.1:8000"
 /// tokens_file = "tokens.toml"              # beside this file
@@ -77,6 +86,8 @@ pub struct Settings {
     pub tasks: BTreeMap<String, BackendSettings>,
     /// The full names of tasks without which the board must not start.
     pub required_tasks: Vec<String>,
+    /// The schedules that this process declares.
+    pub schedules: Vec<Schedule>,
     /// How long a shutdown lets attempts run; `None` is the board's own default, 25 s.
     pub shutdown_grace: Option<Duration>,
     /// The front end.
@@ -166,7 +177,7 @@ fn sort(problems: &mut [SettingsProblem], file: &str) {
 }
 
 /// What later versions read at the top of the file.
-const LATER: [&str; 4] = ["schedules", "mail", "templates", "http_request"];
+const LATER: [&str; 3] = ["mail", "templates", "http_request"];
 
 fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     let mut settings = Settings { file: file.map(Path::to_owned), ..Settings::default() };
@@ -178,6 +189,7 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
             Err(problem) => top.note(name.problem(problem)),
         }
     }
+    settings.schedules = schedules::read(top.sections("schedules"), &settings.tasks);
     settings.shutdown_grace = top.duration("shutdown_grace", Duration::ZERO).map(|grace| grace.value);
     #[cfg(feature = "http")]
     {
@@ -223,6 +235,9 @@ impl Configure for Settings {
         }
         if let Some(grace) = self.shutdown_grace {
             builder = builder.shutdown_grace(grace);
+        }
+        for schedule in self.schedules {
+            builder = builder.schedule(schedule);
         }
         builder.required_tasks(self.required_tasks)
     }

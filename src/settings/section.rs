@@ -132,6 +132,11 @@ impl<'a> Section<'a> {
         self.remove(name)
     }
 
+    /// Whatever stands under a known key.
+    pub(super) fn known_value(&mut self, key: &'static str) -> Option<Found<Value>> {
+        self.take(key)
+    }
+
     /// Text that is not empty.
     pub(super) fn text(&mut self, key: &'static str, example: &str) -> Option<Found<String>> {
         let found = self.take(key)?;
@@ -181,6 +186,23 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// A whole number of that range, which may be below zero.
+    pub(super) fn signed(&mut self, key: &'static str, range: RangeInclusive<i64>) -> Option<Found<i64>> {
+        let found = self.take(key)?;
+        let number = match &found.value {
+            Value::Integer(number) => Some(*number),
+            Value::Loose(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| range.contains(number));
+        if number.is_none() {
+            let (least, most) = range.into_inner();
+            let detail = format!("is {}; write a whole number from {least} to {most}", found.value.shown());
+            self.note(found.problem(detail));
+        }
+        number.map(|number| found.with(number))
     }
 
     /// Yes or no.

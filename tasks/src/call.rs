@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Idempotency, InvalidTask, Json, RunAfter, Task, TaskDefinition, Unique};
+use crate::{Backoff, Idempotency, InvalidTask, Json, RunAfter, Task, TaskDefinition, Unique};
 
 /// A task with its arguments and options, ready to be enqueued. Made by `the_task::with(..)`.
 ///
@@ -19,7 +19,7 @@ pub struct Call<T> {
 }
 
 /// A [`Call`] that has forgotten its task's type, so that calls of several tasks fit into one list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnyCall {
     pub(crate) task: Cow<'static, str>,
     pub(crate) definition: Option<&'static TaskDefinition>,
@@ -28,7 +28,7 @@ pub struct AnyCall {
 }
 
 /// What one call asks for; what it leaves out is the task's [`TaskOptions`](crate::TaskOptions).
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallOptions {
     /// The queue.
     pub queue: Option<Cow<'static, str>>,
@@ -40,6 +40,8 @@ pub struct CallOptions {
     pub run_after: RunAfter,
     /// Attempts in all.
     pub max_attempts: Option<u32>,
+    /// The pause after a failed attempt.
+    pub backoff: Option<Backoff>,
     /// How long an attempt may take.
     pub timeout: Option<Duration>,
     /// When it fails as expired if it has not started; read like `run_after`, `Now` is never.
@@ -112,6 +114,13 @@ impl<T: Task> Call<T> {
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.any.options.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Waits like this between a failed attempt and the next.
+    #[must_use]
+    pub const fn backoff(mut self, backoff: Backoff) -> Self {
+        self.any.options.backoff = Some(backoff);
         self
     }
 

@@ -66,6 +66,9 @@ pub enum Error {
         /// How many may wait.
         depth: u64,
     },
+    /// The schedule breaks a rule; the same one will never be accepted (422).
+    #[error(transparent)]
+    InvalidSchedule(#[from] crate::InvalidSchedule),
     /// There is no schedule of that name (404).
     #[error("there is no schedule {0:?}")]
     NoSchedule(String),

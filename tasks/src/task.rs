@@ -66,6 +66,8 @@ impl PartialEq for TaskDefinition {
     }
 }
 
+impl Eq for TaskDefinition {}
+
 /// What the calls of a task ask for unless they say otherwise. Django's defaults, with ours.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TaskOptions {

@@ -182,7 +182,7 @@ pub fn resolve(call: AnyCall, now: Timestamp) -> Result<JobSpec, InvalidTask> {
         timeout: options.timeout.or(standard.timeout),
         retry: RetryPolicy {
             max_attempts: options.max_attempts.unwrap_or(standard.max_attempts),
-            backoff: standard.backoff,
+            backoff: options.backoff.unwrap_or(standard.backoff),
         },
         tags: options.tags,
         metadata: options.metadata.and_then(Result::ok),
@@ -194,7 +194,7 @@ pub fn resolve(call: AnyCall, now: Timestamp) -> Result<JobSpec, InvalidTask> {
 }
 
 /// The value of an argument as a key: a text as it is, anything else as JSON; null is none.
-fn key_in(args: &Json, parameter: &str) -> Option<String> {
+pub(crate) fn key_in(args: &Json, parameter: &str) -> Option<String> {
     let mut args: BTreeMap<String, serde_json::Value> = args.get().ok()?;
     match args.remove(parameter)? {
         serde_json::Value::Null => None,

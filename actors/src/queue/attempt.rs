@@ -15,7 +15,6 @@ use super::desk::{Desk, DeskBoard};
 use super::record::{Facts, ending};
 use super::turn::Turn;
 use super::worker::Slot;
-use crate::counts::Ended;
 use crate::panics::{contain, drop_contained};
 use crate::threads::{Threads, Timer};
 
@@ -107,8 +106,6 @@ impl Attempt {
         };
         let ending = ending(result, facts);
         log_retry(&ending, facts);
-        let ended = Ended { spec: &self.spec, attempt: self.attempt, started_at: self.started_at, now: facts.now };
-        self.desk.hub.counts.ended(&self.desk.alias, &ended, &ending);
         self.ended = true;
         let outcome =
             Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending, logs: Vec::new() };

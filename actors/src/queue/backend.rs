@@ -1,4 +1,4 @@
-//! The backend actor of a queue: decides on one thread, and supervises workers, Heart and Keeper.
+//! The backend actor of a queue: decides on one thread, and supervises workers, Heart, Keeper and Scheduler.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use super::desk::Desk;
 use super::heart::Heart;
 use super::keeper::{Due, Keeper};
 use super::pumps::{Pump, Stopper, refill, take_in, write_out};
+use super::scheduler::{LookAtSchedules, Scheduler};
 use super::worker::Worker;
 use crate::supervise::{Budget, DeathGuard, Exit, Live, Restarts, Verdict};
 
@@ -36,6 +37,7 @@ enum Child {
     Worker(usize),
     Heart,
     Keeper,
+    Scheduler,
 }
 
 /// What must outlive the actor, should it panic: its children run on, and their restarts count on.
@@ -47,6 +49,7 @@ pub(crate) struct Family {
     restarts: Mutex<Vec<(Child, Restarts)>>,
     heart: Live<Heart>,
     keeper: Live<Keeper>,
+    scheduler: Live<Scheduler>,
     pumps: [Arc<Pump>; 3],
     last_queue: Mutex<Option<String>>,
 }
@@ -55,6 +58,11 @@ impl Family {
     /// Tells the Keeper when something is due.
     pub(crate) fn note_due(&self, at: Timestamp) {
         self.keeper.with(|keeper| keeper.do_send(Due(at)));
+    }
+
+    /// Has the Scheduler look; one that is about to be started looks by itself.
+    pub(crate) fn look_at_schedules(&self) {
+        self.scheduler.with(|scheduler| scheduler.do_send(LookAtSchedules));
     }
 
     /// Has the stream of outcomes look again, if it runs: nobody needs to be woken for what it will find.
@@ -142,6 +150,9 @@ impl QueueBackend {
             Child::Keeper => {
                 self.family.keeper.set(Keeper::new(desk, guard).start());
             }
+            Child::Scheduler => {
+                self.family.scheduler.set(Scheduler::new(desk, guard).start());
+            }
         }
     }
 
@@ -164,11 +175,12 @@ impl QueueBackend {
             Child::Worker(number) => self.desk.slots[number].live.is_alive(),
             Child::Heart => self.family.heart.is_alive(),
             Child::Keeper => self.family.keeper.is_alive(),
+            Child::Scheduler => self.family.scheduler.is_alive(),
         }
     }
 
     fn children(&self) -> impl Iterator<Item = Child> + use<> {
-        (0..self.desk.slots.len()).map(Child::Worker).chain([Child::Heart, Child::Keeper])
+        (0..self.desk.slots.len()).map(Child::Worker).chain([Child::Heart, Child::Keeper, Child::Scheduler])
     }
 }
 

@@ -22,6 +22,7 @@ use super::backend::{Family, QueueBackend, Wake};
 use super::dispatch::Pace;
 use super::lease::Lease;
 use super::permits::Permits;
+use super::scheduler::Agenda;
 use super::turn::{Letter, Reservation, Turn};
 use super::watch::Watch;
 use super::worker::{Slot, Work};
@@ -101,6 +102,8 @@ pub(crate) struct Desk {
     pub(crate) due: AtomicBool,
     /// Jobs that are waited for here, about to be watched in the store.
     pub(super) watch: Watch,
+    /// Schedules: what is declared here, and what is to be taken when.
+    pub(crate) agenda: Agenda,
     /// Whether nothing new is started, for now (a doubtful lease) or for good (a shutdown).
     pub(crate) suspended: AtomicBool,
     pub(crate) draining: AtomicBool,
@@ -162,6 +165,7 @@ impl Desk {
             has_peers: AtomicBool::new(false),
             due: AtomicBool::new(false),
             watch: Watch::default(),
+            agenda: Agenda::default(),
             suspended: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             ended: Notify::new(),

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, CancelReason, Change, Claim, Control, Error, EventKind, Filter, Job, JobId, Listing,
-    Lookup, Page, Phase, Progress, Published, Snapshot, Stats, Store, StoreError, Unit, WaitError, WaitFor, Why,
-    resolve, why,
+    Lookup, Page, Phase, Progress, Published, ScheduleDefinition, ScheduleRecord, Snapshot, Stats, Store, StoreError,
+    Unit, WaitError, WaitFor, Why, resolve, why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -59,6 +59,11 @@ impl QueueGate {
             let _ = tell.send(());
         });
         told.await.map_err(|_| StoreError::Unavailable("the coordination thread has ended".into()))
+    }
+
+    /// The schedules that this process declares: to be told before [`start`](Self::start).
+    pub(crate) fn declare(&self, schedules: Vec<ScheduleDefinition>) {
+        *self.desk.agenda.declared.write() = schedules;
     }
 
     fn specs(&self, calls: Vec<AnyCall>) -> Result<Vec<Arc<callboard_tasks::JobSpec>>, Error> {
@@ -200,8 +205,17 @@ impl Gate for QueueGate {
                 _ => {}
             }
             let pause = matches!(control, Control::Pause(_));
+            let of_schedules = matches!(
+                control,
+                Control::SetSchedule(_)
+                    | Control::RemoveSchedule(_)
+                    | Control::PauseSchedule(_)
+                    | Control::ResumeSchedule(_)
+            );
             desk.store.control(control).await?;
-            if pause {
+            if of_schedules {
+                desk.look_at_schedules();
+            } else if pause {
                 desk.hand_back_paused();
             } else {
                 desk.look_for_work();
@@ -220,6 +234,10 @@ impl Gate for QueueGate {
             }
         }
         .boxed()
+    }
+
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, Error>> {
+        async move { Ok(self.desk.store.schedules().await?) }.boxed()
     }
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats, Error>> {
@@ -290,7 +308,7 @@ impl Gate for QueueGate {
                 store: desk.store.get(Vec::new()).await.map(drop).map_err(|error| super::pumps::chain(&error)),
                 lease: standing == Standing::Held && desk.family().heart_beats(),
                 degraded: desk.degraded.lock().clone(),
-                worker_id: Some(desk.worker_id()),
+                late_schedules: desk.agenda.late(desk.hub.clock.now()),
                 running: desk.running(),
                 claimed: desk.claimed(),
                 workers: desk.slots.iter().map(|slot| slot.health()).collect(),

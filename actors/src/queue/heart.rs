@@ -63,7 +63,7 @@ async fn beat_in_time(desk: &Arc<Desk>, looks: &Mutex<Looks>) {
 async fn beat(desk: &Arc<Desk>, looks: &Mutex<Looks>) -> Option<Seen> {
     let (worker, held) = (desk.worker_id(), *desk.lease.lock());
     let (lease, every) = (held.length(), held.beat_every());
-    let asked = Instant::now();
+    let (asked, asked_at) = (Instant::now(), desk.hub.clock.now());
     match desk.store.beat(Beat { worker, lease }).await {
         Ok(pulse) => {
             desk.lease.lock().renewed(asked);
@@ -73,6 +73,7 @@ async fn beat(desk: &Arc<Desk>, looks: &Mutex<Looks>) -> Option<Seen> {
             }
             let look = Look { asked, answered: Instant::now(), now: pulse.now, peers: &pulse.peers };
             let seen = looks.lock().take(look, every);
+            desk.agenda.compare_clocks(asked_at, pulse.now, desk.hub.clock.now());
             follow(desk, pulse);
             Some(seen)
         }
@@ -106,7 +107,7 @@ async fn rescue(desk: &Arc<Desk>, lost: WorkerId) {
     }
 }
 
-/// Registers this process under its present id, with the tasks that it can run.
+/// Registers this process under its present id, with the tasks that it can run and the schedules that it declares.
 pub(crate) async fn register(desk: &Arc<Desk>) -> Result<(), StoreError> {
     // A process that works nothing keeps no job from being parked that nobody can run.
     let tasks = desk.hub.registry.iter().filter(|_| desk.permits.works_any());
@@ -117,6 +118,11 @@ pub(crate) async fn register(desk: &Arc<Desk>) -> Result<(), StoreError> {
         tasks: tasks.map(|name| (*name).to_owned()).collect(),
     };
     desk.store.control(register).await?;
+    let schedules = desk.agenda.declared.read().clone();
+    if !schedules.is_empty() {
+        let declare = Control::Declare { worker: desk.worker_id(), schedules };
+        desk.store.control(declare).await?;
+    }
     desk.lease.lock().renewed(Instant::now());
     desk.look_for_work();
     Ok(())
@@ -141,6 +147,9 @@ fn follow(desk: &Arc<Desk>, pulse: Pulse) {
     }
     desk.has_peers.store(!pulse.peers.is_empty(), Ordering::Release);
     desk.due.store(pulse.due, Ordering::Release);
+    if desk.agenda.must_look(pulse.schedules, desk.hub.clock.now()) {
+        desk.look_at_schedules();
+    }
     if pulse.due {
         // Another process may have enqueued, and its word was lost: a beat is the longest that its job waits.
         desk.look_for_work();

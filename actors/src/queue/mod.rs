@@ -1,9 +1,10 @@
 //! The queue backend: jobs in a store, run by supervised worker actors.
 //!
 //! [`desk`] is what its threads share; [`backend`] the supervising actor; [`worker`] and [`attempt`] run jobs;
-//! [`heart`] and [`keeper`] keep the lease and the time; [`watch`] hears of other
-//! processes; [`dispatch`], [`permits`], [`record`] and [`lease`] are the decisions.
+//! [`heart`] and [`keeper`] keep the lease and the time, [`scheduler`] those of schedules; [`watch`] hears of other
+//! processes; [`dispatch`], [`permits`], [`record`], [`lease`] and [`agenda`] are the decisions.
 
+mod agenda;
 mod announce;
 mod attempt;
 mod backend;
@@ -18,6 +19,7 @@ mod lease;
 mod permits;
 mod pumps;
 mod record;
+mod scheduler;
 mod turn;
 mod watch;
 mod worker;
@@ -28,6 +30,7 @@ pub(crate) use record::{Facts, ending};
 
 #[cfg(test)]
 pub(crate) use {
+    agenda::{Known, overdue, plan},
     backend::{Crash as CrashBackend, Wake},
     desk::Desk,
     dispatch::{MOST, Pace, room},

@@ -3,8 +3,8 @@
 //! What the public API can show is tested beside the crate, in `tests/it`.
 #![allow(clippy::unwrap_used)]
 
+mod agenda;
 mod chaos;
-mod counts;
 mod desk;
 mod dispatch;
 mod lease;

@@ -15,7 +15,7 @@ pub enum Scope {
     Write,
     /// `tasks:debug`: see the tracebacks of failed attempts.
     Debug,
-    /// `queues:write`: pause, resume and limit queues.
+    /// `queues:write`: pause, resume and limit queues; pause, resume and run schedules.
     QueuesWrite,
     /// `metrics:read`: see metrics and the details of health.
     MetricsRead,

@@ -59,4 +59,3 @@ pub use source::{Origin, Origins, Source, SourceError, Sources, Unsafe};
 pub use words::Allow;
 
 pub(crate) use reports::{options, post};
-pub(crate) use slot::Slot;

@@ -4,6 +4,7 @@
 mod csp;
 #[cfg(feature = "http")]
 mod http;
+mod schedules;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -171,8 +172,8 @@ fn what_is_refused_is_never_offered() {
     assert_eq!(
         found,
         [
-            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, shutdown_grace, http, csp",
-            "callboard.toml:2: mails is no setting; known are tasks, required_tasks, shutdown_grace, http, csp",
+            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp",
+            "callboard.toml:2: mails is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp",
             "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options, work",
             "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options, work",
         ]
@@ -294,8 +295,6 @@ fn what_belongs_to_later_versions_is_refused_and_never_ignored() {
     let later = r#"
         [tasks.default.limits.mail]
         concurrency = 4
-        [[schedules]]
-        name = "digest"
         [mail.default]
         backend = "console"
         [templates]
@@ -304,11 +303,11 @@ fn what_belongs_to_later_versions_is_refused_and_never_ignored() {
         allow = []
     "#;
     let found = problems(&format!("{MEMORY}{later}"));
-    for key in ["tasks.default.limits", "schedules", "mail", "templates", "http_request"] {
+    for key in ["tasks.default.limits", "mail", "templates", "http_request"] {
         let expected = format!(" {key} is not part of this version yet; remove it");
         assert!(found.iter().any(|problem| problem.ends_with(&expected)), "{key}: {found:?}");
     }
-    assert_eq!(found.len(), 5, "{found:?}");
+    assert_eq!(found.len(), 4, "{found:?}");
 }
 
 #[test]

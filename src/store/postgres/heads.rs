@@ -123,8 +123,7 @@ pub(super) struct Lent<'a> {
 }
 
 impl Lent<'_> {
-    /// Takes where the lines begin since, from four columns of a row; none where that is null. What came in the
-    /// meantime is not forgotten.
+    /// Takes where the lines begin since, from four columns of a row; none where that is null.
     pub(super) fn back(self, row: &Row, first: usize) -> Result<(), Fault> {
         let queues: Vec<String> = row.try_get::<_, Option<_>>(first)?.unwrap_or_default();
         let ranks: Vec<i16> = row.try_get::<_, Option<_>>(first + 1)?.unwrap_or_default();
@@ -134,15 +133,26 @@ impl Lent<'_> {
         for ((queue, rank), place) in queues.into_iter().zip(ranks).zip(ats.into_iter().zip(ids)) {
             lines.entry(queue).or_default().insert(rank, place);
         }
+        self.begin_at(lines);
+        Ok(())
+    }
+
+    /// Takes where the lines begin since. What came in the meantime is not forgotten.
+    fn begin_at(self, mut lines: Lines) {
         let mut known = self.heads.0.lock();
-        if known.forgotten != self.forgotten {
-            return Ok(());
+        let were_there = !self.columns.queues.is_empty();
+        if known.forgotten != self.forgotten || (lines.is_empty() && !were_there) {
+            return;
+        }
+        if lines.is_empty() {
+            // They are not needed any more: a claim that is under way with them does not bring them back, for nobody
+            // would look whether they are still right.
+            known.forgotten += 1;
         }
         for (spec, at) in &known.came {
             step_back(&mut lines, spec, *at);
         }
         known.lines = lines;
-        Ok(())
     }
 }
 
@@ -155,3 +165,6 @@ impl Drop for Lent<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@
 
 mod backend;
 mod board;
+mod calendar;
 mod call;
 mod clock;
 mod context;
@@ -15,6 +16,7 @@ mod job;
 mod limits;
 mod names;
 mod phase;
+mod recurring;
 mod registry;
 mod result;
 mod retry;

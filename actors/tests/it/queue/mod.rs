@@ -8,6 +8,7 @@ mod panics;
 mod pause;
 mod peers;
 mod retry;
+mod schedules;
 mod shutdown;
 mod start;
 mod store;

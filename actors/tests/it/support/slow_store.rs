@@ -27,6 +27,7 @@ pub(crate) struct SlowStore {
     pub(crate) finish: Door,
     pub(crate) beat: Door,
     pub(crate) get: Door,
+    pub(crate) tick: Door,
     /// Every change that was asked for, in order.
     pub(crate) changes: Mutex<Vec<Change>>,
     waits: bool,
@@ -66,6 +67,11 @@ impl Door {
         self.failures.lock().extend((0..times).map(|_| failure()));
     }
 
+    /// Lets the next ones succeed again.
+    pub(crate) fn heal(&self) {
+        self.failures.lock().clear();
+    }
+
     /// Makes the next `times` of this operation panic, as a store should not.
     pub(crate) fn panic(&self, times: usize) {
         self.panics.store(times, Ordering::SeqCst);
@@ -101,6 +107,7 @@ impl SlowStore {
             finish: Door::default(),
             beat: Door::default(),
             get: Door::default(),
+            tick: Door::default(),
             changes: Mutex::default(),
             waits,
         })
@@ -181,7 +188,11 @@ impl Store for SlowStore {
     }
 
     fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
-        self.inner.tick(tick)
+        async move {
+            self.tick.pass().await?;
+            self.inner.tick(tick).await
+        }
+        .boxed()
     }
 
     fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {

@@ -1,0 +1,97 @@
+//! Schedules of a settings file, through the server and the command line; what is wrong with them keeps it from starting.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::support::{Folder, Server, callboard, run, wait_until};
+
+const SETTINGS: &str = r#"
+[tasks.default]
+backend = "memory"
+
+[[schedules]]
+name = "often"
+cron = "* * * * * *"
+task = "demo.echo"
+args = { value = "tick" }
+
+[[schedules]]
+name = "new-year"
+cron = "0 0 1 1 *"
+timezone = "Europe/Berlin"
+task = "demo.add"
+args = [2, 3]
+"#;
+
+fn server() -> Server {
+    let folder = Arc::new(Folder::new());
+    folder.write("callboard.toml", SETTINGS);
+    Server::start_in(folder, &["--demo"], &[])
+}
+
+#[test]
+fn a_schedule_of_the_settings_fires_again_and_again() {
+    let server = server();
+    let jobs = wait_until("three ticks have run", || {
+        let list = server.get("/tasks?tag=schedule:often&status=SUCCESSFUL").json();
+        let jobs = list["items"].as_array().unwrap().clone();
+        (jobs.len() >= 3).then_some(jobs)
+    });
+    let mut ticks: Vec<&Value> = jobs.iter().map(|job| &job["metadata"]["schedule"]["tick"]).collect();
+    ticks.dedup();
+    assert_eq!(ticks.len(), jobs.len(), "each tick has one job: {ticks:?}");
+    assert!(server.get("/readyz").json()["checks"]["schedules:default"]["status"] == "ok");
+}
+
+#[test]
+fn the_command_line_shows_runs_pauses_and_resumes_schedules() {
+    let server = server();
+    let list = server.cli(&["cron", "ls"]);
+    assert_eq!(list.code, 0, "{list:?}");
+    let row = list.stdout.lines().find(|line| line.starts_with("new-year")).unwrap();
+    let cells: Vec<_> = row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(cells[..6], ["new-year", "0 0 1 1 *", "Europe/Berlin", "demo.add", "default", "never"], "{row}");
+    assert!(cells[6].starts_with("in ") && cells[6].ends_with("-12-31T23:00:00Z)"), "{row}");
+
+    let next = server.cli(&["cron", "next", "new-year"]);
+    assert_eq!(next.code, 0, "{next:?}");
+    let lines: Vec<_> = next.stdout.lines().collect();
+    assert!(lines[0].starts_with("new-year  ") && lines[0].ends_with("(Europe/Berlin)"), "{next:?}");
+    assert_eq!(lines.len(), 6, "{next:?}");
+    assert!(lines[1..].iter().all(|line| line.contains("-12-31T23:00:00Z")), "{next:?}");
+    let json: Value = serde_json::from_str(&server.cli(&["cron", "next", "new-year", "--json"]).stdout).unwrap();
+    assert_eq!((json["name"].as_str(), json["next"].as_array().unwrap().len()), (Some("new-year"), 5));
+    let unknown = server.cli(&["cron", "next", "old-year"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+
+    let ran = server.cli(&["cron", "run", "new-year"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let id = ran.stdout.split_whitespace().next().unwrap();
+    assert_eq!(server.until_finished(id)["return_value"], 5);
+
+    let paused = server.cli(&["cron", "pause", "often"]);
+    assert_eq!((paused.code, paused.stdout.as_str()), (0, "often  paused\n"), "{paused:?}");
+    let row = server.cli(&["cron", "ls"]).stdout;
+    assert!(row.lines().any(|line| line.starts_with("often") && line.ends_with("paused")), "{row}");
+    let resumed = server.cli(&["cron", "resume", "often"]);
+    assert!(resumed.code == 0 && resumed.stdout.starts_with("often  "), "{resumed:?}");
+    let refused = server.cli(&["cron", "pause", "seldom"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("there is no schedule \"seldom\""), "{refused:?}");
+}
+
+#[test]
+fn a_server_with_a_wrong_schedule_does_not_start_and_says_why() {
+    let folder = Folder::new();
+    folder.write("callboard.toml", &SETTINGS.replace("\"0 0 1 1 *\"", "\"0 0 30 2 *\""));
+    let ran = run(callboard(&folder, &["serve", "--demo"], &[]));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("schedules[1].cron \"0 0 30 2 *\" never fires"), "{ran:?}");
+
+    folder.write("callboard.toml", &SETTINGS.replace("demo.echo", "demo.ecko"));
+    let ran = run(callboard(&folder, &["serve", "--demo", "--bind", "127.0.0.1:0"], &[]));
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("the schedule \"often\" is refused: task is not known"), "{ran:?}");
+    assert!(ran.stderr.contains("did you mean \"demo.echo\"?"), "{ran:?}");
+}
