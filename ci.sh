@@ -37,7 +37,7 @@ step "tests"
 cargo test --locked --workspace --all-features
 
 step "features: none, each"
-for features in "" sqlite postgres http cli; do
+for features in "" sqlite postgres mail http cli; do
     cargo check --locked -p callboard --no-default-features --features "$features"
 done
 cargo check --locked -p callboard-tasks

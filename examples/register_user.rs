@@ -1,41 +1,28 @@
-//! A view of actix-web enqueues a welcome mail and answers at once; the mail goes out afterwards.
+//! A view of actix-web queues a welcome mail, made from a template, and answers at once; the mail goes out afterwards,
+//! tried again until the mail server takes it.
 //!
 //! Run: cargo run --example register_user             then: curl -d 'username=Ann&email=ann@example.com' 127.0.0.1:8080/register
 //!      cargo run --example register_user -- --once   registers somebody itself and ends
 //!
+//! As it is, jobs are kept in memory and mail is written to the console. A `callboard.toml` in the working directory
+//! changes that without a change of this program: a backend in `[tasks.default]`, a mail server in `[mail.default]`.
+//!
 //! Prints, with --once (in any order):
 //!     200 OK: Welcome, Ann
+//!     Subject: Welcome, Ann
 //!     To: ann@example.com
-//!     Subject: Welcome
-//!     Hello Ann, good to have you.
+//!     Hello Ann,
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use actix_web::{App, HttpResponse, HttpServer, Responder, post, web};
+use actix_web::{App, HttpResponse, HttpServer, Responder, error, post, web};
+use callboard::mail::{Mailer, MailerOptions, Mailers, Transport, WithMail};
 use callboard::store::{Filter, Page};
-use callboard::{Callboard, Data, task};
+use callboard::{Callboard, Settings};
+use callboard_templates::{Templates, context};
 use serde::Deserialize;
-
-/// Sends mail; this one writes it to the console.
-struct Mailer {
-    /// What every mail says first.
-    greeting: &'static str,
-}
-
-impl Mailer {
-    async fn send(&self, to: &str, subject: &str, text: &str) -> io::Result<()> {
-        println!("To: {to}\nSubject: {subject}\n{} {text}", self.greeting);
-        Ok(())
-    }
-}
-
-/// Welcomes a new user. Tried again, up to five times, if the mail cannot be sent.
-#[task(max_attempts = 5, timeout = "30s")]
-async fn send_welcome_email(mailer: Data<Mailer>, user_email: String, username: String) -> io::Result<()> {
-    mailer.send(&user_email, "Welcome", &format!("{username}, good to have you.")).await
-}
 
 #[derive(Deserialize)]
 struct NewUser {
@@ -46,27 +33,41 @@ struct NewUser {
 #[post("/register")]
 async fn register_user(
     board: web::Data<Callboard>,
+    mailer: web::Data<Mailer>,
     form: web::Form<NewUser>,
 ) -> Result<impl Responder, actix_web::error::Error> {
-    let call = send_welcome_email::with(&form.email, &form.username);
-    board.enqueue(call).await.map_err(actix_web::error::ErrorServiceUnavailable)?; // returns at once
+    let context = context! { username => &form.username, url => "https://example.com/start" };
+    let mail = mailer.templated("welcome", context).map_err(error::ErrorInternalServerError)?.to(form.email.as_str());
+    // What is wrong with the address is known here, before anything is queued.
+    let call = mailer.call(&mail).map_err(error::ErrorUnprocessableEntity)?;
+    board.enqueue(call).await.map_err(error::ErrorServiceUnavailable)?; // returns at once
     Ok(HttpResponse::Ok().body(format!("Welcome, {}", form.username)))
 }
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let _ = env_logger::try_init();
     let once = std::env::args().any(|argument| argument == "--once");
-    let board = Callboard::builder()
-        .memory()
-        .tasks(callboard::tasks![send_welcome_email])
-        .data(Mailer { greeting: "Hello" })
-        .start()
-        .await?;
+    let bind = std::env::args().nth(1).filter(|_| !once).unwrap_or_else(|| "127.0.0.1:8080".into());
 
-    let shared = web::Data::new(board.clone());
-    let server = HttpServer::new(move || App::new().app_data(shared.clone()).service(register_user))
-        .workers(1)
-        .bind(("127.0.0.1", if once { 0 } else { 8080 }))?;
+    let templates = Templates::builder().source("welcome.email", include_str!("templates/welcome.email")).build()?;
+    let transport = if once { Transport::Memory } else { Transport::Console };
+    let mailers = Mailers::builder()
+        .mailer("default", MailerOptions::new(transport).from("welcome@example.com"))
+        .templates(templates)
+        .build()?;
+    let mut builder = Callboard::builder().memory().tasks([]).mail(mailers);
+    if !once {
+        builder = builder.settings(Settings::find(None)?);
+    }
+    // The settings may have named other mailers.
+    let mailers = builder.given::<Mailers>().ok_or("no mailers")?;
+    let mailer = web::Data::new(mailers.default()?);
+    let board = builder.start().await?;
+
+    let (shared, sender) = (web::Data::new(board.clone()), mailer.clone());
+    let app = move || App::new().app_data(shared.clone()).app_data(sender.clone()).service(register_user);
+    let server = HttpServer::new(app).workers(1).bind(if once { "127.0.0.1:0" } else { bind.as_str() })?;
     let address = server.addrs()[0];
     let server = server.run();
     let handle = server.handle();
@@ -74,6 +75,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if once {
         println!("{}", web::block(move || register(address)).await??);
         handle.stop(true).await;
+    } else {
+        println!("listening on http://{address}");
     }
     server.await??;
 
@@ -81,6 +84,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mails, _) = board.list("default", Filter::default(), Page { limit: 1, before: None }).await?;
     for mail in mails {
         mail.wait(Duration::from_secs(5)).await?;
+    }
+    for mail in mailer.outbox() {
+        let source = mail.source.text();
+        let wanted = |line: &&str| ["Subject:", "To:", "Hello"].iter().any(|start| line.starts_with(start));
+        source.lines().filter(wanted).for_each(|line| println!("{line}"));
     }
     board.shutdown().await;
     Ok(())

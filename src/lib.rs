@@ -53,6 +53,7 @@
 //! |---|---|---|
 //! | `sqlite` | yes | [`mod@store::sqlite`]: jobs in one file, without a server |
 //! | `postgres` | yes | [`mod@store::postgres`]: jobs in a PostgreSQL database, for many machines |
+//! | `mail` | yes | [`mail`]: messages, mailers, templates, and the tasks that send |
 //! | `http` | yes | [`mod@http`]: the front end as actix-web routes; [`system`]: a whole server |
 //! | `cli` | yes | [`cli`]: the command line, and with it the program `callboard`; needs `http` |
 //!
@@ -63,6 +64,8 @@
 mod bench;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod durable;
+#[cfg(feature = "mail")]
+pub mod mail;
 mod settings;
 pub mod store;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
@@ -78,8 +81,8 @@ pub use callboard_http as http;
 
 pub use callboard_actors::{
     Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, Door, Dummy, EventMessage, Health,
-    OpenFailure, OpenStore, Opening, ScheduleStatus, Schema, SchemaStep, ShutdownReport, StartError, Unopened, Work,
-    WorkerHealth, messages,
+    OpenFailure, OpenStore, Opening, PartHealth, ScheduleStatus, Schema, SchemaStep, ShutdownReport, StartError,
+    Unopened, Work, WorkerHealth, messages,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{
@@ -95,6 +98,8 @@ pub use callboard_tasks::{
 pub use self::durable::Durable;
 #[cfg(feature = "http")]
 pub use self::settings::HttpSettings;
+#[cfg(feature = "mail")]
+pub use self::settings::MailSettings;
 pub use self::settings::{
     BackendKind, BackendSettings, DatabaseUrl, Settings, SettingsError, SettingsProblem, StorePlace,
 };
@@ -116,6 +121,11 @@ struct Readme;
 #[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../docs/schedules.md")]
 struct Schedules;
+
+/// The same for the page on mail.
+#[cfg(all(doctest, feature = "mail"))]
+#[doc = include_str!("../docs/mail.md")]
+struct Mail;
 
 /// The same for the page on stores.
 #[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]

@@ -13,5 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let board = Callboard::builder().sqlite("callboard.db").tasks(demo::always());
+    #[cfg(feature = "mail")]
+    let board = callboard::mail::WithMail::mail(board, callboard::mail::Mailers::console());
     Program::new(board).demo(|board| board.tasks(demo::demo())).main()
 }

@@ -13,7 +13,9 @@ fn main() {
         );
     }
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python").exists() {
-        println!("not run here: the comparison of templates with Django\nto run it: ci/python.sh && cargo test");
+        println!(
+            "not run here: the comparison of templates and mail with Django, mail to aiosmtpd\nto run them: ci/python.sh && cargo test"
+        );
     }
     if !has_browser() {
         println!(

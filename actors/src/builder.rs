@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_tasks::{
-    BackendInfo, BoxError, Clock, DataKey, DataMap, Error, InvalidSchedule, MemoryOptions, MemoryStore, QueueNames,
-    Registry, RegistryError, Schedule, Store, StoreError, Supports, TaskDefinition, check_name,
+    BackendInfo, BoxError, Clock, DataKey, DataMap, Error, InvalidSchedule, Json, MemoryOptions, MemoryStore, Problem,
+    QueueNames, Registry, RegistryError, Schedule, Store, StoreError, Supports, Task, TaskDefinition, check_name,
 };
 use tracing::{info, warn};
 
@@ -18,9 +18,11 @@ use crate::custom::{CustomGate, Door};
 use crate::door::Gate;
 use crate::dummy::DummyGate;
 use crate::handle::Inner;
+use crate::health::PartHealth;
 use crate::hub::Hub;
 use crate::immediate::ImmediateGate;
 use crate::open::{OpenFailure, OpenStore, Unopened};
+use crate::prepare::{Parts, Prepares};
 use crate::queue::QueueGate;
 use crate::threads::Threads;
 use crate::work::Work;
@@ -32,6 +34,10 @@ const INBOX: usize = 10_000;
 pub struct Builder {
     backends: BTreeMap<String, Backend>,
     tasks: Option<Vec<&'static TaskDefinition>>,
+    more_tasks: Vec<&'static TaskDefinition>,
+    prepares: Prepares,
+    parts: Parts,
+    refused: Option<(&'static str, BoxError)>,
     required: Vec<String>,
     schedules: Vec<Schedule>,
     data: DataMap,
@@ -46,6 +52,10 @@ impl Default for Builder {
         Self {
             backends: BTreeMap::new(),
             tasks: None,
+            more_tasks: Vec::new(),
+            prepares: Prepares::default(),
+            parts: Parts::default(),
+            refused: None,
             required: Vec::new(),
             schedules: Vec::new(),
             data: DataMap::default(),
@@ -190,6 +200,49 @@ impl Builder {
         self
     }
 
+    /// Registers these tasks beside the others, whether those are the linker's or given by [`tasks`](Self::tasks).
+    #[must_use]
+    pub fn more_tasks(mut self, tasks: impl IntoIterator<Item = &'static TaskDefinition>) -> Self {
+        self.more_tasks.extend(tasks);
+        self
+    }
+
+    /// Looks at the arguments of each call of the task `T` before it is kept, wherever it comes from: refuses it, with a
+    /// pointer to each wrong argument, or changes the arguments, which must stay those of the task. Replaces what was
+    /// said for this task before.
+    ///
+    /// A call that is enqueued past this board, by another process or a statement of SQL, is not looked at.
+    #[must_use]
+    pub fn prepare<T: Task>(
+        mut self,
+        prepare: impl Fn(&Json) -> Result<Option<Json>, Vec<Problem>> + Send + Sync + 'static,
+    ) -> Self {
+        self.prepares.insert(T::NAME, prepare);
+        self
+    }
+
+    /// Shows the state of parts of the program in the health of the board; `state` is asked each time and must not wait.
+    /// Replaces what was said under this name before.
+    #[must_use]
+    pub fn part(mut self, name: &'static str, state: impl Fn() -> Vec<PartHealth> + Send + Sync + 'static) -> Self {
+        self.parts.insert(name, state);
+        self
+    }
+
+    /// Refuses to start, because this part of the program cannot be used. For settings, which find out while they
+    /// configure.
+    #[must_use]
+    pub fn refuse(mut self, part: &'static str, problem: impl Into<BoxError>) -> Self {
+        self.refused.get_or_insert((part, problem.into()));
+        self
+    }
+
+    /// The value of that type that tasks will be given.
+    #[must_use]
+    pub fn given<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.data.get()
+    }
+
     /// Refuses to start unless tasks of these full names are registered.
     ///
     /// The linker leaves out a crate that nothing in the program names, and with it all its tasks, without a
@@ -259,19 +312,24 @@ impl Builder {
     /// # Errors
     ///
     /// [`StartError`] if the configuration is wrong, a task lacks its data, or a store does not answer.
-    pub async fn start(self) -> Result<Callboard, StartError> {
+    pub async fn start(mut self) -> Result<Callboard, StartError> {
+        if let Some((part, source)) = self.refused.take() {
+            return Err(StartError::Part { part, source });
+        }
         self.check()?;
         let registry = match self.tasks {
             Some(tasks) => Registry::of(tasks)?,
             None => Registry::linked()?,
         };
+        let registry = Registry::of(registry.iter().chain(self.more_tasks))?;
         registry.check_required(&self.required)?;
         let own_handle = DataKey::of::<Callboard>();
         registry.check_data(|key| key == own_handle || self.data.contains(key))?;
         crate::panics::install_hook();
         let threads = Threads::start().map_err(StartError::Threads)?;
         info!(target: "callboard", tasks = registry.len(), "tasks registered");
-        let hub = Arc::new(Hub::new(threads, self.clock, registry, self.data, self.budget));
+        let hub = Hub::new(threads, self.clock, registry, self.data, self.budget, self.prepares, self.parts);
+        let hub = Arc::new(hub);
         let (mut gates, mut dummies) = (Vec::<Arc<dyn Gate>>::new(), BTreeMap::new());
         let (mut queues, mut openers) = (Vec::new(), BTreeMap::new());
         for (alias, backend) in self.backends {
@@ -589,6 +647,15 @@ pub enum StartError {
     Open {
         /// The alias of the backend.
         alias: String,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// A part of the program, such as its mail, cannot be used.
+    #[error("the {part} of the program cannot be used")]
+    Part {
+        /// Which.
+        part: &'static str,
         /// Why.
         #[source]
         source: BoxError,

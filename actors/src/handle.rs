@@ -111,12 +111,13 @@ impl Callboard {
         self.place_all(calls, Room::Now).await
     }
 
-    async fn place_all(&self, calls: Vec<AnyCall>, room: Room) -> Result<Vec<TaskResult>, Error> {
+    async fn place_all(&self, mut calls: Vec<AnyCall>, room: Room) -> Result<Vec<TaskResult>, Error> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         self.refuse_while_draining()?;
         let gate = self.0.gate(first.backend())?;
-        for (n, call) in calls.iter().enumerate() {
-            if call.options().idempotency.is_some() && calls.len() > 1 {
+        let several = calls.len() > 1;
+        for (n, call) in calls.iter_mut().enumerate() {
+            if call.options().idempotency.is_some() && several {
                 let detail = "is set for one of several calls; a request has one key, so enqueue that call by itself";
                 return Err(InvalidTask::new(call.task(), format!("#/tasks/{n}/idempotency_key"), detail).into());
             }
@@ -129,7 +130,7 @@ impl Callboard {
                 );
                 return Err(InvalidTask::new(call.task(), format!("#/tasks/{n}/backend"), detail).into());
             }
-            validate(call, gate.info(), self.0.hub.clock.now()).map_err(|invalid| InvalidTask {
+            self.0.check(call, gate.as_ref()).map_err(|invalid| InvalidTask {
                 problems: invalid.problems.into_iter().map(at).collect(),
                 ..invalid
             })?;
@@ -145,11 +146,11 @@ impl Callboard {
     ///
     /// As `enqueue`, but for those of the store.
     #[doc(hidden)]
-    pub fn prepare(&self, call: AnyCall) -> Result<Prepared, Error> {
+    pub fn prepare(&self, mut call: AnyCall) -> Result<Prepared, Error> {
         self.refuse_while_draining()?;
         let gate = self.0.gate(call.backend())?;
         let now = self.clock().now();
-        validate(&call, gate.info(), now)?;
+        self.0.check(&mut call, gate.as_ref())?;
         let opener = self.0.openers.get(gate.alias().as_ref()).cloned();
         Ok(Prepared {
             board: self.clone(),
@@ -469,7 +470,8 @@ impl Callboard {
             }));
         }
         let dropped_events = hub.events.dropped();
-        Health { coordination, heart, draining: self.is_draining(), dropped_events, backends }
+        let parts = hub.parts.health();
+        Health { coordination, heart, draining: self.is_draining(), dropped_events, backends, parts }
     }
 
     /// Waits until this process has nothing left to do that is due: all that it may claim has been claimed, has ended, and
@@ -561,10 +563,16 @@ impl Inner {
         })
     }
 
+    /// Lets the program look at a call, and checks it against the rules of its backend.
+    pub(crate) fn check(&self, call: &mut AnyCall, gate: &dyn Gate) -> Result<(), InvalidTask> {
+        self.hub.prepares.look_at(call)?;
+        validate(call, gate.info(), self.hub.clock.now())
+    }
+
     /// Checks and enqueues one call.
-    async fn place(&self, call: AnyCall, room: Room) -> Result<(&Arc<dyn Gate>, Snapshot), Error> {
+    async fn place(&self, mut call: AnyCall, room: Room) -> Result<(&Arc<dyn Gate>, Snapshot), Error> {
         let gate = self.gate(call.backend())?;
-        validate(&call, gate.info(), self.hub.clock.now())?;
+        self.check(&mut call, gate.as_ref())?;
         let mut snapshots = gate.enqueue(vec![call], room).answer().await?;
         let alias = || gate.info().alias.clone();
         Ok((gate, snapshots.pop().ok_or_else(|| Error::NoAnswer { alias: alias() })?))

@@ -20,6 +20,8 @@ pub struct Health {
     pub dropped_events: u64,
     /// Each backend, `default` first.
     pub backends: Vec<BackendHealth>,
+    /// What the program has added by [`Builder::part`](crate::Builder::part); their problems are warnings.
+    pub parts: Vec<PartHealth>,
 }
 
 impl Health {
@@ -35,6 +37,15 @@ impl Health {
     pub fn is_ready(&self) -> bool {
         self.is_alive() && !self.draining && self.backends.iter().all(BackendHealth::is_ready)
     }
+}
+
+/// The state of something that the board does not know, such as a mailer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartHealth {
+    /// What it is called: `mailer:default`.
+    pub name: String,
+    /// What is wrong with it; `None` if nothing is.
+    pub problem: Option<String>,
 }
 
 /// The state of one backend.

@@ -13,6 +13,7 @@ use tracing::{debug, error, info};
 use crate::Callboard;
 use crate::budget::Budget;
 use crate::events::Events;
+use crate::prepare::{Parts, Prepares};
 use crate::threads::Threads;
 use crate::weak::WeakBoard;
 
@@ -24,6 +25,8 @@ pub(crate) struct Hub {
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) data: Arc<DataMap>,
+    pub(crate) prepares: Prepares,
+    pub(crate) parts: Parts,
     pub(crate) draining: AtomicBool,
     /// Rings when a shutdown begins.
     pub(crate) drains: Notify,
@@ -33,13 +36,23 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(threads: Threads, clock: Clock, registry: Registry, data: DataMap, budget: Budget) -> Self {
+    pub(crate) fn new(
+        threads: Threads,
+        clock: Clock,
+        registry: Registry,
+        data: DataMap,
+        budget: Budget,
+        prepares: Prepares,
+        parts: Parts,
+    ) -> Self {
         Self {
             threads,
             events: Events::default(),
             clock,
             registry,
             data: Arc::new(data),
+            prepares,
+            parts,
             draining: AtomicBool::new(false),
             drains: Notify::new(),
             budget,

@@ -28,6 +28,7 @@ pub mod messages;
 mod named;
 mod open;
 mod panics;
+mod prepare;
 mod queue;
 mod reception;
 mod schedules;
@@ -46,7 +47,7 @@ pub use custom::Door;
 pub use dummy::Dummy;
 pub use events::EventMessage;
 pub use handle::{Callboard, Prepared, ShutdownReport};
-pub use health::{BackendHealth, Blocked, Health, WorkerHealth};
+pub use health::{BackendHealth, Blocked, Health, PartHealth, WorkerHealth};
 pub use messages::{
     Cancel, Drain, Enqueue, EnqueueAll, GetResult, List, Pause, Resume, Retry, Stats, Subscribe, TaskEnqueued,
     TaskFinished, TaskStarted, Wait,

@@ -107,7 +107,7 @@ async fn enqueue(board: &Callboard, alias: &str, mut calls: Vec<AnyCall>) -> Res
     let gate = board.0.gate(alias)?;
     for call in &mut calls {
         call.options_mut().backend = Some(alias.to_owned().into());
-        callboard_tasks::validate(call, gate.info(), board.clock().now())?;
+        board.0.check(call, gate.as_ref())?;
     }
     gate.enqueue(calls, Room::Wait).answer().await
 }

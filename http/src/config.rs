@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::access::{Network, Token};
 use crate::csp::Collector;
+use crate::quota::Quota;
 
 /// How the front end behaves. The default suits a server of one machine: loopback callers only, no tokens.
 ///
@@ -27,6 +28,8 @@ pub struct HttpConfig {
     pub read_only: bool,
     /// Where reports to `POST /csp/reports` go. `None`: they are counted and logged.
     pub csp_reports: Option<Collector>,
+    /// How much each token may ask for in an hour.
+    pub quotas: Vec<Quota>,
     /// How much a request may ask for.
     pub limits: Limits,
     /// HTTP threads of [`server`](crate::server()); `None` is one for each core.
@@ -47,6 +50,7 @@ impl Default for HttpConfig {
             guard: Guard::default(),
             read_only: false,
             csp_reports: None,
+            quotas: Vec::new(),
             limits: Limits::default(),
             workers: None,
             keep_alive: Duration::from_secs(75),

@@ -54,6 +54,11 @@ pub(crate) async fn ready(req: HttpRequest, state: web::Data<State>) -> Result<H
             check.outcome = Outcome::Failed;
         }
     }
+    // What the program has added can be in trouble while the board is well.
+    checks.extend(health.parts.into_iter().map(|part| match part.problem {
+        None => Check::plain(part.name, true),
+        Some(problem) => Check { name: part.name, outcome: Outcome::Warning, detail: Some(problem) },
+    }));
     Ok(answer(&req, &state, ready, &checks))
 }
 

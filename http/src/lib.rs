@@ -24,6 +24,7 @@ mod members;
 mod prefer;
 mod problem;
 mod query;
+mod quota;
 mod refusal;
 mod registry;
 mod request_id;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use access::{Network, Scope, Token};
 pub use config::{Guard, HttpConfig, Limits};
+pub use quota::Quota;
 pub use routes::{routes, routes_with};
 pub use server::{health_server, refuse_open_bind, server};
 

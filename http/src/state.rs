@@ -15,12 +15,14 @@ use parking_lot::Mutex;
 use crate::access::{Caller, Policy, TokenRing};
 use crate::config::{Guard, HttpConfig, Limits};
 use crate::csp::{Collector, CspReports};
+use crate::quota::Quotas;
 
 /// A board with what its front end was told.
 pub(crate) struct State {
     pub(crate) board: Callboard,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
+    pub(crate) quotas: Quotas,
     csp_reports: Mutex<Option<Collector>>,
     /// How many streams of events are open.
     streams: Arc<AtomicUsize>,
@@ -52,6 +54,7 @@ impl State {
             board: board.clone(),
             policy,
             limits: config.limits,
+            quotas: Quotas::new(config.quotas),
             csp_reports,
             streams: Arc::default(),
             routes: Mutex::default(),

@@ -17,6 +17,9 @@ pub(super) struct Check {
     /// The settings file; else callboard.toml, if there is one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Also say what is fine for development and not for production
+    #[arg(long)]
+    deploy: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,7 +42,13 @@ struct Line<'a> {
 impl Check {
     pub(super) fn run(&self) -> Result<ExitCode, Error> {
         let (source, problems) = match Settings::find(self.config.as_deref()) {
-            Ok(settings) => (source(&settings), open_door(&settings).into_iter().collect()),
+            Ok(settings) => {
+                let mut problems: Vec<_> = open_door(&settings).into_iter().collect();
+                if self.deploy {
+                    problems.extend(no_mail(&settings));
+                }
+                (source(&settings), problems)
+            }
             Err(SettingsError::Problems(problems)) => (String::new(), problems),
             Err(error) => return Err(error.into()),
         };
@@ -52,6 +61,23 @@ impl Check {
 fn open_door(settings: &Settings) -> Option<SettingsProblem> {
     let detail = refuse_open_bind(settings.http.bind, !settings.http.tokens.is_empty()).err()?;
     Some(SettingsProblem { place: source(settings), key: "http.bind".into(), detail })
+}
+
+/// Mail that goes nowhere, which is as it should be while developing.
+#[cfg(feature = "mail")]
+fn no_mail(settings: &Settings) -> Option<SettingsProblem> {
+    use crate::mail::Transport;
+    let transport = settings.mail.mailers.get("default").map_or(&Transport::Console, |mailer| &mailer.transport);
+    if matches!(transport, Transport::Smtp(_)) {
+        return None;
+    }
+    let detail = format!("is {:?}, which sends nothing; write \"smtp\"", transport.name());
+    Some(SettingsProblem { place: source(settings), key: "mail.default.backend".into(), detail })
+}
+
+#[cfg(not(feature = "mail"))]
+fn no_mail(_: &Settings) -> Option<SettingsProblem> {
+    None
 }
 
 fn source(settings: &Settings) -> String {

@@ -48,6 +48,9 @@ pub(super) enum Error {
     /// What answers is no server of this kind.
     #[error("{url} does not answer like a callboard server: {problem}")]
     Foreign { url: String, problem: String },
+    #[cfg(feature = "mail")]
+    #[error("the mail was not sent")]
+    Mail(#[source] crate::mail::MailError),
     #[error("the output cannot be written")]
     Output(#[from] io::Error),
 }
@@ -79,6 +82,8 @@ impl Error {
 
     fn code(&self) -> ExitCode {
         match self {
+            #[cfg(feature = "mail")]
+            Self::Mail(crate::mail::MailError::Invalid(_)) => ExitCode::from(2),
             Self::Usage(_) | Self::Settings(_) | Self::Run(RunError::OpenBind(_)) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }

@@ -18,6 +18,8 @@ mod enqueue;
 mod error;
 mod jobs;
 mod ls;
+#[cfg(feature = "mail")]
+mod mail;
 mod migrate;
 mod output;
 mod prune;
@@ -130,6 +132,8 @@ impl Program {
             Verb::Tasks(options) => options.run(&name),
             Verb::Cron(options) => options.run(&name),
             Verb::Token(options) => options.run(),
+            #[cfg(feature = "mail")]
+            Verb::Mail(options) => options.run(self.builder),
             Verb::Prune(options) => options.run(self.builder),
             Verb::Migrate(options) => options.run(self.builder),
             Verb::Bench(options) => options.run(self.builder),
@@ -169,6 +173,8 @@ enum Verb {
     Tasks(tasks::Tasks),
     Cron(cron::Cron),
     Token(token::TokenVerb),
+    #[cfg(feature = "mail")]
+    Mail(mail::MailVerb),
     Prune(prune::Prune),
     Migrate(migrate::Migrate),
     Bench(bench::BenchVerb),
@@ -178,6 +184,8 @@ impl Verb {
     fn prints_json(&self) -> bool {
         match self {
             Self::Serve(_) | Self::Worker(_) | Self::Check(_) | Self::Token(_) => false,
+            #[cfg(feature = "mail")]
+            Self::Mail(_) => false,
             Self::Enqueue(verb) => verb.server.json,
             Self::Ls(verb) => verb.server.json,
             Self::Show(verb) => verb.server.json,

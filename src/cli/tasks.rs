@@ -13,6 +13,8 @@ use super::table::table;
 
 /// How much of a description fits into a table.
 const DESCRIPTION: usize = 72;
+/// How much of the parameters of a task is shown; `--json` has all of them.
+const PARAMETERS: usize = 70;
 
 /// List the tasks that can be enqueued, with their parameters
 #[derive(Debug, Args)]
@@ -58,7 +60,7 @@ fn page(registry: &Registry) -> String {
     }
     let row = |task: &Published| {
         let parameters = task.parameters.iter().map(written).collect::<Vec<_>>().join(", ");
-        vec![plain(&task.name), parameters, one_line(&task.description, DESCRIPTION)]
+        vec![plain(&task.name), one_line(&parameters, PARAMETERS), one_line(&task.description, DESCRIPTION)]
     };
     table(&["TASK", "PARAMETERS", "DESCRIPTION"], &registry.items.iter().map(row).collect::<Vec<_>>())
 }

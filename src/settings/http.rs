@@ -23,18 +23,30 @@ pub struct HttpSettings {
     pub hosts: Vec<String>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Network>,
+    /// How many recipients of mail a token may name in an hour; `None` is any number.
+    pub mail_recipients_per_hour: Option<u32>,
 }
 
 impl Default for HttpSettings {
     fn default() -> Self {
-        Self { bind: BIND, tokens: Vec::new(), hosts: Vec::new(), trusted_proxies: Vec::new() }
+        Self {
+            bind: BIND,
+            tokens: Vec::new(),
+            hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            mail_recipients_per_hour: None,
+        }
     }
 }
 
 impl From<HttpSettings> for HttpConfig {
     fn from(settings: HttpSettings) -> Self {
-        let HttpSettings { bind: _, tokens, hosts, trusted_proxies } = settings;
-        Self { tokens, hosts, trusted_proxies, ..Self::default() }
+        let HttpSettings { bind: _, tokens, hosts, trusted_proxies, mail_recipients_per_hour } = settings;
+        #[cfg(feature = "mail")]
+        let quotas = mail_recipients_per_hour.map(crate::mail::recipients_quota).into_iter().collect();
+        #[cfg(not(feature = "mail"))]
+        let quotas = mail_recipients_per_hour.map(|_| Vec::new()).unwrap_or_default();
+        Self { tokens, hosts, trusted_proxies, quotas, ..Self::default() }
     }
 }
 
@@ -65,6 +77,8 @@ pub(super) fn read(mut http: Section<'_>, folder: &Path) -> HttpSettings {
             Err(problem) => http.note(proxy.problem(format!("is wrong: {problem}"))),
         }
     }
+    settings.mail_recipients_per_hour =
+        http.number("mail_recipients_per_hour", 1..=1_000_000_000).and_then(|number| u32::try_from(number.value).ok());
     http.later("rate_limit");
     http.finish();
     settings

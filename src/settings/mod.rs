@@ -5,6 +5,8 @@ mod backend;
 mod csp;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "mail")]
+mod mail;
 mod schedules;
 mod section;
 #[cfg(test)]
@@ -30,6 +32,8 @@ pub use self::backend::{BackendKind, BackendSettings, DatabaseUrl, StorePlace};
 pub use self::http::HttpSettings;
 #[cfg(feature = "cli")]
 pub(crate) use self::http::address;
+#[cfg(feature = "mail")]
+pub use self::mail::MailSettings;
 use self::section::{Problems, Section};
 use self::tree::{Place, Table};
 
@@ -74,6 +78,14 @@ const FILE: &str = "callboard.toml";
 /// hosts = ["tasks.example.com"]            # what a Host header may say, beside the bind address
 /// trusted_proxies = ["10.0.0.7"]           # whose X-Forwarded-For is believed
 ///
+/// [mail.default]
+/// backend = "smtp"                         # smtp | console | file | memory | dummy
+/// host = "smtp.example.com"
+/// from = "The Shop <shop@example.com>"
+///
+/// [templates]
+/// dir = "templates"                        # of mail: welcome.email
+///
 /// [csp]                                    # Django's SECURE_CSP and SECURE_CSP_REPORT_ONLY
 /// enforce = { default-src = ["'self'"], script-src = ["'self'", "nonce"] }
 /// report_only = {}
@@ -90,6 +102,9 @@ pub struct Settings {
     pub schedules: Vec<Schedule>,
     /// How long a shutdown lets attempts run; `None` is the board's own default, 25 s.
     pub shutdown_grace: Option<Duration>,
+    /// The mailers and the templates of mail.
+    #[cfg(feature = "mail")]
+    pub mail: MailSettings,
     /// The front end.
     #[cfg(feature = "http")]
     pub http: HttpSettings,
@@ -177,7 +192,7 @@ fn sort(problems: &mut [SettingsProblem], file: &str) {
 }
 
 /// What later versions read at the top of the file.
-const LATER: [&str; 3] = ["mail", "templates", "http_request"];
+const LATER: [&str; 1] = ["http_request"];
 
 fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     let mut settings = Settings { file: file.map(Path::to_owned), ..Settings::default() };
@@ -195,6 +210,15 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     {
         settings.http = top.section("http").map(|section| http::read(section, folder)).unwrap_or_default();
         settings.csp = top.section("csp").map(csp::read).unwrap_or_default();
+    }
+    #[cfg(feature = "mail")]
+    {
+        settings.mail.mailers = mail::read_mailers(top.section("mail"), folder);
+        settings.mail.templates = mail::read_templates(top.section("templates"), folder);
+    }
+    #[cfg(not(feature = "mail"))]
+    for key in ["mail", "templates"] {
+        top.pass_over(key);
     }
     // A program without the front end may share the file with one that has it.
     #[cfg(not(feature = "http"))]
@@ -232,6 +256,10 @@ impl Configure for Settings {
     fn configure(self, mut builder: Builder) -> Builder {
         for (alias, backend) in self.tasks {
             builder = builder.backend(alias, backend.into());
+        }
+        #[cfg(feature = "mail")]
+        {
+            builder = self.mail.configure(builder);
         }
         if let Some(grace) = self.shutdown_grace {
             builder = builder.shutdown_grace(grace);

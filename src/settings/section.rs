@@ -1,6 +1,9 @@
 //! Walks one table of the settings: takes the keys it knows, notes every problem, and goes on.
 
-#![cfg_attr(not(feature = "http"), allow(dead_code, reason = "the tables of the front end need all of it"))]
+#![cfg_attr(
+    not(all(feature = "http", feature = "mail")),
+    allow(dead_code, reason = "the tables of the front end need all of it")
+)]
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -71,6 +74,13 @@ impl<'a> Section<'a> {
         if !self.problems.borrow().iter().any(|problem| problem.key == path) {
             self.missing(key, fix);
         }
+    }
+
+    /// Notes a problem of a key of this table.
+    #[cfg(feature = "mail")]
+    pub(super) fn note_key(&self, key: &str, detail: impl Display) {
+        let key = self.path_of(key);
+        self.note(Problem { place: self.place.to_string(), key, detail: detail.to_string() });
     }
 
     /// Notes each of these keys that is not there.
@@ -147,6 +157,22 @@ impl<'a> Section<'a> {
             }
             other => {
                 self.note(found.problem(format!("is {}; write text such as {example:?}", other.shown())));
+                None
+            }
+        }
+    }
+
+    /// Text that no message may show.
+    #[cfg(feature = "mail")]
+    pub(super) fn secret(&mut self, key: &'static str) -> Option<Found<String>> {
+        let found = self.take(key)?;
+        match &found.value {
+            Value::Text(text) | Value::Loose(text) if !text.is_empty() => {
+                let text = text.clone();
+                Some(found.with(text))
+            }
+            _ => {
+                self.note(found.problem("is no text, or is empty; write it in quotes"));
                 None
             }
         }
@@ -290,7 +316,7 @@ impl<'a> Section<'a> {
     }
 
     /// Leaves a key to others.
-    #[cfg(not(feature = "http"))]
+    #[cfg(not(all(feature = "http", feature = "mail")))]
     pub(super) fn pass_over(&mut self, key: &'static str) {
         self.take(key);
     }

@@ -163,7 +163,7 @@ fn slip(name: &str) -> Option<Problem> {
     let path = name.strip_prefix(SLIP)?;
     let first = path.split(SEPARATOR).next().unwrap_or(path).to_ascii_lowercase();
     let meant = match first.as_str() {
-        "tasks" | "http" | "csp" => path.contains(SEPARATOR),
+        "tasks" | "http" | "csp" | "mail" | "templates" => path.contains(SEPARATOR),
         "required_tasks" | "shutdown_grace" => true,
         _ => false,
     };

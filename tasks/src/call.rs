@@ -254,7 +254,21 @@ impl AnyCall {
     ///
     /// [`InvalidTask`] if an argument has no JSON; enqueueing will give the same.
     pub fn args_json(&self) -> Result<&str, InvalidTask> {
-        self.args.as_ref().map(Json::as_str).map_err(Clone::clone)
+        self.args().map(Json::as_str)
+    }
+
+    /// The same as the JSON that it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`args_json`](Self::args_json).
+    pub fn args(&self) -> Result<&Json, InvalidTask> {
+        self.args.as_ref().map_err(Clone::clone)
+    }
+
+    /// Replaces its arguments, which must be normalised and by name.
+    pub fn set_args(&mut self, args: Json) {
+        self.args = Ok(args);
     }
 }
 

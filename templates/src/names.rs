@@ -16,14 +16,16 @@ pub(crate) fn split_name(name: &str) -> (&str, Option<&str>) {
 
 /// How the output of a template is escaped that is rendered under this name: by the ending of its file.
 ///
-/// In a `*.email`, `subject`, `text` and `*_text` are plain text, and everything else is HTML.
+/// In a `*.email`, `subject`, `text`, `headers` and `*_text` are plain text, and everything else is HTML.
 pub(crate) fn escape_of(name: &str) -> AutoEscape {
     let (file, partial) = split_name(name);
     if !file.ends_with(".email") {
         return default_auto_escape_callback(file);
     }
     match partial {
-        Some(partial) if matches!(partial, "subject" | "text") || partial.ends_with("_text") => AutoEscape::None,
+        Some(partial) if matches!(partial, "subject" | "text" | "headers") || partial.ends_with("_text") => {
+            AutoEscape::None
+        }
         _ => AutoEscape::Html,
     }
 }

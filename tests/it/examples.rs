@@ -17,7 +17,7 @@ fn promised(name: &str) -> BTreeSet<String> {
 }
 
 /// The built example. Cargo builds all examples before it runs this test, beside the binary.
-fn built(name: &str) -> PathBuf {
+pub fn built(name: &str) -> PathBuf {
     let binary = Path::new(env!("CARGO_BIN_EXE_callboard"));
     binary.parent().expect("it lies in a folder").join("examples").join(name)
 }
@@ -73,7 +73,11 @@ fn every_example_is_checked_here() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let here = include_str!("examples.rs");
     for file in std::fs::read_dir(folder).expect("there are examples") {
-        let name = file.expect("it can be listed").path().file_stem().expect("a name").to_string_lossy().into_owned();
+        let path = file.expect("it can be listed").path();
+        if path.extension().is_none_or(|ending| ending != "rs") {
+            continue;
+        }
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         assert!(here.contains(&format!("fn {name}_prints_what_it_promises")), "{name} is not checked");
     }
 }

@@ -10,6 +10,7 @@ mod cron;
 mod durable;
 mod examples;
 mod load;
+mod mail;
 mod serve;
 mod settings;
 mod stores;

@@ -10,6 +10,7 @@ mod dispatch;
 mod lease;
 mod permits;
 mod pitfalls;
+mod prepare;
 mod record;
 mod supervise;
 #[path = "../../tests/it/support/mod.rs"]

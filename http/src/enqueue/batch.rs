@@ -136,7 +136,9 @@ async fn together(
     if !mistakes.is_empty() {
         return Err(Problem::fields(mistakes));
     }
+    let charge = state.quotas.charge(caller, &calls)?;
     let results = state.board.try_enqueue_all(calls).await?;
+    charge.keep();
     let prefix = links::prefix_before(req.path(), "/enqueue/batch");
     let shown = Shown { prefix, tracebacks: caller.sees_tracebacks() };
     let mut body = Vec::with_capacity(1024 * (results.len() + 1));
@@ -154,7 +156,10 @@ async fn each(state: &State, caller: &Caller, texts: &[&str], trace: Option<Stri
         // What is asked at once goes into few commits.
         let answers = join_all(some.iter().map(|text| async {
             let call = checked(state, caller, text, trace.as_ref()).await?;
-            Ok::<_, Problem>(state.board.try_enqueue_any(call).await?)
+            let charge = state.quotas.charge(caller, std::slice::from_ref(&call))?;
+            let result = state.board.try_enqueue_any(call).await?;
+            charge.keep();
+            Ok::<_, Problem>(result)
         }));
         for answer in answers.await {
             if accepted + rejected > 0 {

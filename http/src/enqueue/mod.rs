@@ -58,7 +58,9 @@ pub(crate) async fn post(
     let body = body::read_json(&req, payload, state.limits).await?;
     let mut call = call_of(&state, &caller, text_of(&body)?).await?;
     call.options_mut().traceparent = traceparent(&req);
+    let charge = state.quotas.charge(&caller, std::slice::from_ref(&call))?;
     let enqueued = state.board.try_enqueue_any(call).await?;
+    charge.keep();
     let wait = prefer::wait(req.headers(), state.limits.wait);
     let (result, waited) = finished_in_time(&state, enqueued, wait).await;
     Ok(answer(&req, &caller, &result, waited.then_some(wait)))

@@ -4,6 +4,8 @@
 mod csp;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "mail")]
+mod mail;
 mod schedules;
 
 use std::path::PathBuf;
@@ -168,12 +170,12 @@ fn a_variable_problem_comes_after_those_of_the_file() {
 
 #[test]
 fn what_is_refused_is_never_offered() {
-    let found = problems(&format!("zzzz = 1\nmails = 2\n{MEMORY}urls = 3\nqqqq = 4\n"));
+    let found = problems(&format!("zzzz = 1\nhttp_requests = 2\n{MEMORY}urls = 3\nqqqq = 4\n"));
     assert_eq!(
         found,
         [
-            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp",
-            "callboard.toml:2: mails is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp",
+            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp, mail, templates",
+            "callboard.toml:2: http_requests is no setting; did you mean http?",
             "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options, work",
             "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options, work",
         ]
@@ -295,19 +297,15 @@ fn what_belongs_to_later_versions_is_refused_and_never_ignored() {
     let later = r#"
         [tasks.default.limits.mail]
         concurrency = 4
-        [mail.default]
-        backend = "console"
-        [templates]
-        dir = "templates"
         [http_request]
         allow = []
     "#;
     let found = problems(&format!("{MEMORY}{later}"));
-    for key in ["tasks.default.limits", "mail", "templates", "http_request"] {
+    for key in ["tasks.default.limits", "http_request"] {
         let expected = format!(" {key} is not part of this version yet; remove it");
         assert!(found.iter().any(|problem| problem.ends_with(&expected)), "{key}: {found:?}");
     }
-    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(found.len(), 2, "{found:?}");
 }
 
 #[test]
