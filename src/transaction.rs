@@ -65,8 +65,11 @@ impl EnqueueIn for Callboard {
         let lacks = lacks(&call, "enqueue_in_sqlite, which is for backends on SQLite");
         let prepared = self.prepare(call)?;
         prepared.opener::<SqliteOptions>().ok_or(lacks)?;
-        enqueue_in(connection, std::slice::from_ref(prepared.spec()))?;
-        prepared.written()
+        let placed = enqueue_in(connection, std::slice::from_ref(prepared.spec()))?;
+        match placed.found.into_iter().next() {
+            Some(found) => prepared.found(found.job),
+            None => prepared.written(),
+        }
     }
 }
 

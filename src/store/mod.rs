@@ -20,14 +20,14 @@ pub use callboard_tasks::{
     ScheduleDefinition, ScheduleRecord, Stats, Store, StoreError, Tick, UniqueKey, Unit,
 };
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-/// What these stores do not keep yet.
+#[cfg(feature = "postgres")]
+/// What PostgreSQL does not keep yet.
 pub(crate) fn unkept(what: &str) -> callboard_tasks::StoreError {
     callboard_tasks::StoreError::Refused(format!("this store does not keep {what} yet"))
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-/// Whether a unit asks for what these stores do not keep yet.
+#[cfg(feature = "postgres")]
+/// Whether a unit asks for what PostgreSQL does not keep yet.
 pub(crate) fn has_keys(unit: &callboard_tasks::Unit) -> bool {
     unit.idempotency.is_some() || unit.jobs.iter().any(|spec| spec.unique.is_some())
 }

@@ -44,6 +44,24 @@ struct Rare {
     limit_key: Option<Box<str>>,
 }
 
+/// The keys of a job.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Keys {
+    pub(crate) unique: Option<Box<UniqueKey>>,
+    pub(crate) limit_key: Option<Box<str>>,
+}
+
+impl Keys {
+    /// Those in what is rare of a spec; `None` where there are none, which is told without reading nearly always.
+    pub(crate) fn of(id: JobId, rare: Option<&str>) -> Result<Option<Self>, Damaged> {
+        let Some(text) = rare.filter(|text| text.contains("\"unique\"") || text.contains("\"limit_key\"")) else {
+            return Ok(None);
+        };
+        let Rare { unique, limit_key, .. } = serde_json::from_str(text).map_err(|e| damaged(id, &e))?;
+        Ok((unique.is_some() || limit_key.is_some()).then_some(Self { unique, limit_key }))
+    }
+}
+
 /// What is rare in a spec, as JSON; `None` where nothing is.
 pub(crate) fn rare(spec: &JobSpec) -> Option<String> {
     let plain_retry = spec.retry == RetryPolicy::default();

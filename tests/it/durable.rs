@@ -235,6 +235,13 @@ async fn a_job_in_a_transaction_of_ones_own_on_sqlite_shares_its_fate() {
     assert_eq!(kept.return_value().unwrap(), "hello, Ada");
     assert!(matches!(board.get(gone.id()).await, Err(callboard::Error::NotFound(_))));
 
+    let tx = app.transaction().unwrap();
+    let only = || greet::with("Eve").unique(callboard_tasks::Unique::by_args());
+    let [first, second] = [(); 2].map(|()| board.enqueue_in_sqlite(&tx, only()).unwrap());
+    assert_eq!((first.is_duplicate(), second.is_duplicate(), second.id()), (false, true, first.id()));
+    tx.commit().unwrap();
+    assert_eq!(second.wait(soon()).await.unwrap().return_value().unwrap(), "hello, Eve");
+
     let refused = board.enqueue_in_sqlite(&app, greet::with("Ada").queue("nowhere")).unwrap_err();
     assert!(matches!(refused, callboard::Error::InvalidTask(_)), "{refused}");
     board.shutdown().await;

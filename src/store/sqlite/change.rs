@@ -11,6 +11,11 @@ pub(super) fn change(txn: &mut Txn<'_, '_>, (id, change): &(JobId, Change)) -> R
         let pruned = pruned.exists([id.as_uuid().as_bytes()])?;
         return Err(Trouble::Refused(if pruned { StoreError::Pruned(*id) } else { StoreError::NotFound(*id) }));
     };
+    if *change == Change::Retry
+        && let Some(existing) = txn.stands_in_the_way(&before)?
+    {
+        return Err(Trouble::Refused(StoreError::UniqueConflict { index: 0, existing }));
+    }
     let mut after = before.clone();
     after.change(change.clone(), txn.now).map_err(Trouble::Refused)?;
     if *change == Change::Delete {

@@ -1,14 +1,15 @@
 //! Who gets which job: from each queue in turn a fair share, then the best of what is left.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
-use callboard_tasks::{Ask, Claimed, Job, JobId, StoreError, Timestamp, WorkerId};
-use rusqlite::{OptionalExtension, Row, params};
+use callboard_tasks::{Ask, Claimed, Job, StoreError, Timestamp, WorkerId};
+use rusqlite::{OptionalExtension, params};
 
 use super::fault::Trouble;
-use super::rows::{self, SPEC_COLUMNS};
+use super::limits::Limited;
+use super::line::{Candidate, Line, Place};
 use super::txn::Txn;
 use crate::store::record::{Damaged, SpecRow, first_run, time, unsigned};
 
@@ -40,43 +41,23 @@ impl Given {
     }
 }
 
-/// Where a job stands in the line of its queue: rank, time, id.
-type Place = (i64, i64, JobId);
-
-/// A job that stands in a line.
-struct Candidate {
-    place: Place,
-    version: i64,
-    kept: bool,
-    spec: SpecRow,
-}
-
-/// A part of a line that was read ahead.
-#[derive(Default)]
-struct Ahead {
-    read: VecDeque<Candidate>,
-    /// Where the next part begins.
-    behind: Option<Place>,
-    at_end: bool,
-    /// A row was passed over since the last one was given.
-    gap: bool,
-}
-
 /// One queue during one claim.
 struct Turn {
     queue: String,
     /// How many more the asking process takes of it.
     room: usize,
-    ready: Ahead,
-    suspects: Ahead,
+    ready: Line,
+    suspects: Line,
     /// Places that were given and whose rows are still there, without any other row between them.
     given: Vec<Place>,
+    /// What holds of it back, if anything limits what starts.
+    limited: Option<Limited>,
 }
 
 /// Who asks.
-struct Asking {
+pub(super) struct Asking {
     worker: WorkerId,
-    tasks: Arc<HashSet<String>>,
+    pub(super) tasks: Arc<HashSet<String>>,
     /// It runs a job that was lost before, and gets no other such job.
     has_suspect: bool,
     /// How many it may still get.
@@ -85,8 +66,17 @@ struct Asking {
     others: HashMap<String, bool>,
 }
 
-/// At most so many rows are read ahead of a line at once.
-const READ_AHEAD: usize = 1_024;
+impl Asking {
+    /// Whether a process whose lease holds has a task.
+    pub(super) fn somebody_can_run(&mut self, txn: &Txn<'_, '_>, task: &str) -> Result<bool, Trouble> {
+        if let Some(known) = self.others.get(task) {
+            return Ok(*known);
+        }
+        let known = txn.somebody_can_run(task)?;
+        self.others.insert(task.to_owned(), known);
+        Ok(known)
+    }
+}
 
 /// Gives jobs; see [`Store::claim`](callboard_tasks::Store::claim).
 pub(super) fn claim(txn: &mut Txn<'_, '_>, ask: &Ask) -> Result<Given, Trouble> {
@@ -102,7 +92,7 @@ pub(super) fn claim(txn: &mut Txn<'_, '_>, ask: &Ask) -> Result<Given, Trouble> 
         others: HashMap::new(),
     };
     let mut turns = if ask.limit > 0 { turns(txn, ask)? } else { Vec::new() };
-    let mut jobs = Vec::with_capacity(ask.limit.min(READ_AHEAD));
+    let mut jobs = Vec::with_capacity(ask.limit.min(1_024));
     let mut last_queue = ask.after_queue.clone();
 
     let share = (ask.limit / turns.len().max(1)).max(1);
@@ -120,19 +110,29 @@ pub(super) fn claim(txn: &mut Txn<'_, '_>, ask: &Ask) -> Result<Given, Trouble> 
         }
     }
     claim_rest(txn, &mut turns, &mut asking, &mut jobs)?;
+    let mut broken_off = false;
     for turn in &mut turns {
         delete_given(txn, turn)?;
+        if let Some(limited) = &turn.limited {
+            limited.keep(txn, &turn.queue)?;
+            broken_off |= turn.ready.remember_place(txn, &turn.queue);
+        }
     }
 
-    let next_due = if asking.left > 0 && ask.limit > 0 { next_due(txn)? } else { None };
+    let next_due = match asking.left > 0 && ask.limit > 0 {
+        // There is more to look at than one claim may.
+        true if broken_off => Some(txn.now),
+        true => next_due(txn)?,
+        false => None,
+    };
     Ok(Given { jobs, worker: ask.worker, now: txn.now, next_due, last_queue })
 }
 
-/// When the next job that waits for its time is due.
-pub(super) fn next_due(txn: &Txn<'_, '_>) -> Result<Option<Timestamp>, Trouble> {
+/// When somebody should ask again: the time of the next job that waits for it, or that of a rate.
+pub(super) fn next_due(txn: &mut Txn<'_, '_>) -> Result<Option<Timestamp>, Trouble> {
     let mut select = txn.connection.prepare_cached("SELECT at FROM callboard_later ORDER BY at LIMIT 1")?;
     let at: Option<i64> = select.query_row([], |row| row.get(0)).optional()?;
-    Ok(at.map(time).transpose()?)
+    Ok([at.map(time).transpose()?, txn.rates_free_at()?].into_iter().flatten().min())
 }
 
 fn has_suspect(txn: &Txn<'_, '_>, worker: WorkerId) -> Result<bool, Trouble> {
@@ -165,15 +165,22 @@ pub(super) fn ready_queues(txn: &Txn<'_, '_>) -> Result<BTreeSet<String>, Troubl
 }
 
 /// The queues that have something for the asking process, in turn.
-fn turns(txn: &Txn<'_, '_>, ask: &Ask) -> Result<Vec<Turn>, Trouble> {
-    let turn = |queue: String| Turn {
-        room: ask.room(&queue),
-        queue,
-        ready: Ahead::default(),
-        suspects: Ahead::default(),
-        given: Vec::new(),
-    };
-    let mut turns: Vec<_> = ready_queues(txn)?.into_iter().map(turn).filter(|turn| turn.room > 0).collect();
+fn turns(txn: &mut Txn<'_, '_>, ask: &Ask) -> Result<Vec<Turn>, Trouble> {
+    let limits = txn.limits()?;
+    let mut turns = Vec::new();
+    for queue in ready_queues(txn)? {
+        let mut room = ask.room(&queue);
+        let mut limited = None;
+        if let Some(limits) = limits.get(&queue).filter(|limits| room > 0 && limits.limits_starts()) {
+            let (by, left) = Limited::of(txn, &queue, *limits)?;
+            room = room.min(left);
+            limited = Some(by);
+        }
+        if room > 0 {
+            let (ready, suspects) = (Line::of_ready(), Line::of_suspects());
+            turns.push(Turn { queue, room, ready, suspects, given: Vec::new(), limited });
+        }
+    }
     if let Some(after) = &ask.after_queue {
         let first = turns.partition_point(|turn| turn.queue <= *after);
         turns.rotate_left(first);
@@ -214,127 +221,30 @@ fn best(txn: &mut Txn<'_, '_>, turn: &mut Turn, asking: &mut Asking, most: usize
     if turn.room == 0 || asking.left == 0 {
         return Ok(None);
     }
-    let ready = front(txn, &turn.queue, &mut turn.ready, asking, most, false)?;
-    let suspect = if asking.has_suspect { None } else { front(txn, &turn.queue, &mut turn.suspects, asking, 1, true)? };
+    let Turn { queue, ready, suspects, limited, .. } = turn;
+    let ready = ready.front(txn, queue, limited.as_mut(), asking, most)?;
+    let suspect = if asking.has_suspect { None } else { suspects.front(txn, queue, limited.as_mut(), asking, 1)? };
     Ok([ready, suspect].into_iter().flatten().min())
-}
-
-/// The first one of a line that the process can run. What stands before it is passed over in this claim; what nobody
-/// can run is parked, and what has expired is ended.
-fn front(
-    txn: &mut Txn<'_, '_>,
-    queue: &str,
-    line: &mut Ahead,
-    asking: &mut Asking,
-    most: usize,
-    suspects: bool,
-) -> Result<Option<Place>, Trouble> {
-    loop {
-        let Some(candidate) = line.read.front() else {
-            if line.at_end {
-                return Ok(None);
-            }
-            read_ahead(txn, queue, line, most.clamp(1, READ_AHEAD), suspects)?;
-            continue;
-        };
-        let task = &candidate.spec.task;
-        // One that was lost, or waits to be tried again, has begun and does not expire; its own row would say.
-        let expired = candidate.spec.expires_at.is_some_and(|at| at <= txn.now_micros);
-        if expired && expire_if_unstarted(txn, candidate.spec.id)? {
-            line.read.pop_front();
-            continue;
-        }
-        if asking.tasks.contains(task) {
-            return Ok(Some(candidate.place));
-        }
-        let known = match asking.others.get(task) {
-            Some(known) => *known,
-            None => {
-                let known = txn.somebody_can_run(task)?;
-                asking.others.insert(task.clone(), known);
-                known
-            }
-        };
-        if known {
-            line.gap = true;
-        } else {
-            let id = candidate.spec.id;
-            txn.park(id)?;
-        }
-        line.read.pop_front();
-    }
-}
-
-fn expire_if_unstarted(txn: &mut Txn<'_, '_>, id: JobId) -> Result<bool, Trouble> {
-    let Some(before) = txn.load(id)?.filter(|job| job.expires_at().is_some_and(|at| at <= txn.now)) else {
-        return Ok(false);
-    };
-    let mut after = before.clone();
-    after.expire(txn.now)?;
-    txn.rewrite(&before, &after)?;
-    Ok(true)
-}
-
-fn read_ahead(
-    txn: &mut Txn<'_, '_>,
-    queue: &str,
-    line: &mut Ahead,
-    most: usize,
-    suspects: bool,
-) -> Result<(), Trouble> {
-    let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows: rusqlite::Result<VecDeque<Candidate>> = match (suspects, line.behind) {
-        (false, None) => txn.hot.line.query_map(params![queue, limit], candidate)?.collect(),
-        (false, Some((rank, at, id))) => txn
-            .hot
-            .line_behind
-            .query_map(params![queue, limit, rank, at, id.as_uuid().as_bytes()], candidate)?
-            .collect(),
-        (true, behind) => {
-            let (rank, at, id) = behind.unwrap_or((i64::MIN, i64::MIN, JobId::from_uuid(uuid::Uuid::nil())));
-            let mut select = txn.connection.prepare_cached(SUSPECTS_BEHIND)?;
-            select.query_map(params![queue, limit, rank, at, id.as_uuid().as_bytes()], candidate)?.collect()
-        }
-    };
-    let rows = rows?;
-    line.at_end = rows.len() < most;
-    if let Some(last) = rows.back() {
-        line.behind = Some(last.place);
-    }
-    line.read = rows;
-    Ok(())
-}
-
-/// The line of suspects of a queue from behind a place.
-const SUSPECTS_BEHIND: &str = concat!(
-    "SELECT ",
-    rows::spec_columns!(),
-    ", w.rank, w.at, w.version, w.kept FROM callboard_suspects w CROSS JOIN callboard_jobs j ON j.id = w.id
-     WHERE w.queue = ?1 AND (w.rank, w.at, w.id) > (?3, ?4, ?5) ORDER BY w.rank, w.at, w.id LIMIT ?2"
-);
-
-fn candidate(row: &Row<'_>) -> rusqlite::Result<Candidate> {
-    let spec = rows::spec(row, 0)?;
-    let place = (row.get(SPEC_COLUMNS)?, row.get(SPEC_COLUMNS + 1)?, spec.id);
-    Ok(Candidate { place, version: row.get(SPEC_COLUMNS + 2)?, kept: row.get(SPEC_COLUMNS + 3)?, spec })
 }
 
 /// Gives the job that [`best`] has found.
 fn give(txn: &mut Txn<'_, '_>, turn: &mut Turn, asking: &mut Asking) -> Result<GivenJob, Trouble> {
-    let of = |line: &Ahead| line.read.front().map(|candidate| candidate.place);
-    let suspect = if asking.has_suspect { None } else { of(&turn.suspects) };
-    let takes_suspect = match (of(&turn.ready), suspect) {
+    let suspect = if asking.has_suspect { None } else { turn.suspects.seen() };
+    let takes_suspect = match (turn.ready.seen(), suspect) {
         (Some(ready), Some(suspect)) => suspect < ready,
         (ready, suspect) => ready.is_none() && suspect.is_some(),
     };
     let line = if takes_suspect { &mut turn.suspects } else { &mut turn.ready };
-    let Some(candidate) = line.read.pop_front() else {
+    let Some(candidate) = line.take() else {
         return Err(Damaged(format!("the line of queue {} ended before its end", turn.queue)).into());
     };
     turn.room -= 1;
     asking.left -= 1;
     asking.has_suspect |= takes_suspect;
-    let Candidate { place: (rank, at, id), version, kept, spec } = candidate;
+    if let Some(limited) = &mut turn.limited {
+        limited.count_start(candidate.limit_key(), txn.now);
+    }
+    let Candidate { place: (rank, at, id), version, kept, spec, keys } = candidate;
     if kept {
         let Some(before) = txn.load(id)? else {
             return Err(crate::store::record::damaged(id, &"it is gone, but stands in its line").into());
@@ -344,10 +254,13 @@ fn give(txn: &mut Txn<'_, '_>, turn: &mut Turn, asking: &mut Asking) -> Result<G
         txn.rewrite(&before, &after)?;
         return Ok(GivenJob::Again(after.into()));
     }
-    if std::mem::take(&mut turn.ready.gap) {
+    if turn.ready.had_gap() {
         delete_given(txn, turn)?;
     }
     txn.note_claim(id, asking.worker, &turn.queue, version + 1)?;
+    if let Some(keys) = keys {
+        txn.start_keys(id, &turn.queue, keys)?;
+    }
     turn.given.push((rank, at, id));
     Ok(GivenJob::First(spec, version + 1))
 }

@@ -2,24 +2,30 @@
 
 use std::sync::Arc;
 
-use callboard_tasks::{JobSpec, Placed, StoreError, Unit, WorkerId};
+use callboard_tasks::{Idempotency, JobSpec, Placed, QueueLimits, StoreError, Unit, WorkerId};
 use rusqlite::{Connection, ErrorCode, params};
 
 use super::fault::{Fault, Trouble};
-use super::hot::{INSERT_EXPIRING, INSERT_JOB, INSERT_LATER, INSERT_READY, ROWS};
-use super::txn::Txn;
+use super::hot::{Hot, INSERT_EXPIRING, INSERT_JOB, INSERT_LATER, INSERT_READY, ROWS};
+use super::keyed;
+use super::keys::keys_of;
+use super::limits;
+use super::txn::{Memory, Txn};
 use crate::store::record::{micros, rare};
 
 /// A unit with what is made of it before it reaches the writer.
 #[derive(Debug)]
 pub(super) struct NewUnit {
-    jobs: Vec<NewJob>,
+    pub(super) jobs: Vec<NewJob>,
     worker: Option<WorkerId>,
+    pub(super) idempotency: Option<Idempotency>,
+    /// Whether it, or one of its jobs, may be there already.
+    keyed: bool,
 }
 
 #[derive(Debug)]
-struct NewJob {
-    spec: Arc<JobSpec>,
+pub(super) struct NewJob {
+    pub(super) spec: Arc<JobSpec>,
     rare: Option<String>,
     /// The effective time.
     at: i64,
@@ -27,13 +33,20 @@ struct NewJob {
 
 impl From<Unit> for NewUnit {
     fn from(unit: Unit) -> Self {
-        Self { jobs: unit.jobs.into_iter().map(NewJob::new).collect(), worker: unit.claim.map(|claim| claim.worker) }
+        let Unit { jobs, claim, idempotency } = unit;
+        let keyed = idempotency.is_some() || jobs.iter().any(|spec| spec.unique.is_some());
+        let jobs = jobs.into_iter().map(NewJob::new).collect();
+        Self { jobs, worker: claim.map(|claim| claim.worker), idempotency, keyed }
     }
 }
 
 impl NewUnit {
     pub(super) fn len(&self) -> usize {
         self.jobs.len()
+    }
+
+    pub(super) fn queues(&self) -> impl Iterator<Item = &str> {
+        self.jobs.iter().map(|job| &*job.spec.queue)
     }
 }
 
@@ -55,19 +68,39 @@ impl NewJob {
 
 /// Keeps units; one whose id is taken harms no other.
 pub(super) fn enqueue(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<Vec<Result<Placed, StoreError>>, Trouble> {
-    if units.iter().map(NewUnit::len).sum::<usize>() >= ROWS
+    let plain = units.iter().all(|unit| !unit.keyed);
+    if plain
+        && units.iter().map(NewUnit::len).sum::<usize>() >= ROWS
+        && all_may_wait(txn, units)?
         && let Some(placed) = put_many(txn, units)?
     {
         return Ok(placed.into_iter().map(Ok).collect());
     }
     let mut answers = Vec::with_capacity(units.len());
     for unit in units {
-        answers.push(match put_unit(txn, unit) {
+        answers.push(match put_one(txn, unit) {
             Err(Trouble::Refused(no)) => Err(no),
             placed => Ok(placed?),
         });
     }
     Ok(answers)
+}
+
+/// Whether there is room for all of them where they would wait.
+fn all_may_wait(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<bool, Trouble> {
+    match txn.check_depth(units.iter().flat_map(NewUnit::queues)) {
+        Err(Trouble::Refused(_)) => Ok(false),
+        checked => checked.map(|()| true),
+    }
+}
+
+/// Keeps one unit, in the transaction of the writer or of a caller.
+pub(super) fn put_one(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Placed, Trouble> {
+    if unit.keyed {
+        return keyed::put(txn, unit);
+    }
+    txn.check_depth(unit.queues())?;
+    put_unit(txn, unit)
 }
 
 /// Keeps the jobs of all units, many by one statement; `None`, and nothing is kept, if one of their ids is taken.
@@ -97,6 +130,7 @@ fn put_many(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<Option<Vec<Place
         for job in &unit.jobs {
             if worker.is_none() && !job.waits() {
                 note_expiry(txn, job)?;
+                txn.memory.depths.add(&job.spec.queue);
                 ready.push(job);
                 if ready.len() == ROWS {
                     insert_readies(txn, &ready)?;
@@ -109,7 +143,7 @@ fn put_many(txn: &mut Txn<'_, '_>, units: &[NewUnit]) -> Result<Option<Vec<Place
         placed.push(Placed::made(worker.is_some()));
     }
     for job in ready {
-        place(txn, job, None)?;
+        insert_ready(txn, job)?;
     }
     Ok(Some(placed))
 }
@@ -149,9 +183,25 @@ fn insert_readies(txn: &mut Txn<'_, '_>, jobs: &[&NewJob]) -> rusqlite::Result<(
 /// Who has the jobs of a unit from the start, if that can be.
 fn worker_of(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Option<WorkerId>, Trouble> {
     match unit.worker {
-        Some(worker) if unit.jobs.iter().all(|job| job.at <= txn.now_micros) && txn.knows(worker)? => Ok(Some(worker)),
+        Some(worker) if unit.jobs.iter().all(|job| job.at <= txn.now_micros) && txn.knows(worker)? => {
+            let limits = txn.limits()?;
+            let limited = |queue: &str| limits.get(queue).is_some_and(QueueLimits::limits_starts);
+            Ok(Some(worker).filter(|_| limits.is_empty() || !unit.queues().any(limited)))
+        }
         _ => Ok(None),
     }
+}
+
+/// Keeps jobs that wait, whose ids are known to be free.
+pub(super) fn put_waiting(txn: &mut Txn<'_, '_>, jobs: &[&NewJob]) -> Result<(), Trouble> {
+    for rows in jobs.chunks(ROWS) {
+        if rows.len() == ROWS {
+            insert_jobs(txn, rows)?;
+        } else {
+            rows.iter().try_for_each(|job| insert_jobs(txn, &[*job]))?;
+        }
+    }
+    jobs.iter().try_for_each(|job| place(txn, job, None))
 }
 
 fn put_unit(txn: &mut Txn<'_, '_>, unit: &NewUnit) -> Result<Placed, Trouble> {
@@ -182,13 +232,25 @@ fn place(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> Resul
     let (id, queue, task): (_, &str, &str) = (id.as_bytes(), &spec.queue, &spec.task);
     if let Some(worker) = worker {
         txn.note_claim(spec.id, worker, queue, 2)?;
-    } else if job.waits() {
+        if spec.limit_key.is_some() {
+            txn.start_keys(spec.id, queue, keys_of(spec))?;
+        }
+        return note_expiry(txn, job);
+    }
+    txn.memory.depths.add(queue);
+    if job.waits() {
         let mut insert = txn.connection.prepare_cached(INSERT_LATER)?;
         insert.execute(params![job.at, id, queue, job.rank(), task])?;
     } else {
-        txn.hot.insert_ready.execute(params![queue, job.rank(), job.at, id, task])?;
+        insert_ready(txn, job)?;
     }
     note_expiry(txn, job)
+}
+
+fn insert_ready(txn: &mut Txn<'_, '_>, job: &NewJob) -> rusqlite::Result<()> {
+    let (spec, id) = (&*job.spec, job.spec.id.as_uuid());
+    let row = params![&*spec.queue, job.rank(), job.at, id.as_bytes(), &*spec.task];
+    txn.hot.insert_ready.execute(row).map(drop)
 }
 
 fn note_expiry(txn: &mut Txn<'_, '_>, job: &NewJob) -> Result<(), Trouble> {
@@ -199,10 +261,11 @@ fn note_expiry(txn: &mut Txn<'_, '_>, job: &NewJob) -> Result<(), Trouble> {
 }
 
 /// Undoes [`put_job`]: cheaper than a savepoint around each unit, because it is hardly ever needed.
-fn take_back(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> rusqlite::Result<()> {
+fn take_back(txn: &mut Txn<'_, '_>, job: &NewJob, worker: Option<WorkerId>) -> Result<(), Trouble> {
     let (spec, id) = (&*job.spec, job.spec.id.as_uuid());
     let id = id.as_bytes();
     if worker.is_some() {
+        txn.end_keys(spec.id, &spec.queue)?;
         txn.unnote_claim(spec.id);
     } else if job.waits() {
         let mut delete = txn.connection.prepare_cached("DELETE FROM callboard_later WHERE at = ?1 AND id = ?2")?;
@@ -226,35 +289,42 @@ pub(super) fn is_taken_id(error: &rusqlite::Error) -> bool {
 }
 
 /// Keeps new jobs in a transaction of the caller's own, in a file of the application's own: they are there when it
-/// commits, and never were if it is rolled back. All of `jobs` are kept or none.
+/// commits, and never were if it is rolled back. All of `jobs` are kept or none, but for those whose unique key another
+/// job holds: what happens then, they say, and the answer has the job that was found.
 ///
 /// The file must have been opened as a store once. Worker processes find the jobs within 20 ms of the commit while
 /// another process is registered on the file, else within a second.
 ///
 /// # Errors
 ///
-/// [`StoreError::DuplicateId`] if one of the ids is taken; [`StoreError::Busy`] if another connection writes for longer
+/// [`StoreError::DuplicateId`] if one of the ids is taken; [`StoreError::UniqueConflict`]; [`StoreError::QueueFull`];
+/// [`StoreError::Busy`] if another connection writes for longer
 /// than this one's busy timeout; [`StoreError::Unavailable`] if the file has no tables of Callboard, or fails.
-pub fn enqueue_in(connection: &Connection, jobs: &[Arc<JobSpec>]) -> Result<(), StoreError> {
+pub fn enqueue_in(connection: &Connection, jobs: &[Arc<JobSpec>]) -> Result<Placed, StoreError> {
     // The name must not clash with a savepoint that the caller has open; an inner one of the same name would not.
     let begin = connection.execute_batch("SAVEPOINT callboard_enqueue");
     let kept = begin.map_err(Trouble::from).and_then(|()| put_all(connection, jobs));
     let end = match &kept {
-        Ok(()) => connection.execute_batch("RELEASE callboard_enqueue").map_err(Trouble::from),
+        Ok(_) => connection.execute_batch("RELEASE callboard_enqueue").map_err(Trouble::from),
         // Where the whole transaction was rolled back there is no savepoint any more.
         Err(_) if connection.is_autocommit() => Ok(()),
         Err(_) => {
             connection.execute_batch("ROLLBACK TO callboard_enqueue; RELEASE callboard_enqueue").map_err(Trouble::from)
         }
     };
-    kept.and(end).map_err(|trouble| match trouble {
+    kept.and_then(|placed| end.map(|()| placed)).map_err(|trouble| match trouble {
         Trouble::Refused(no) => no,
         Trouble::Failed(fault) => fault.into_error(connection.path().unwrap_or("the database").as_ref()),
     })
 }
 
-fn put_all(connection: &Connection, jobs: &[Arc<JobSpec>]) -> Result<(), Trouble> {
+fn put_all(connection: &Connection, jobs: &[Arc<JobSpec>]) -> Result<Placed, Trouble> {
     let failed = |error: rusqlite::Error| Trouble::Failed(Fault::from(error));
+    let limits = limits::read(connection).map_err(Trouble::Failed)?;
+    let may_be_full = |spec: &JobSpec| limits.get(&*spec.queue).is_some_and(|limits| limits.depth.is_some());
+    if jobs.iter().any(|spec| spec.unique.is_some() || may_be_full(spec)) {
+        return put_with_care(connection, jobs);
+    }
     for spec in jobs {
         let job = NewJob::new(Arc::clone(spec));
         let (id, queue, task): (_, &str, &str) = (spec.id.as_uuid(), &spec.queue, &spec.task);
@@ -287,5 +357,15 @@ fn put_all(connection: &Connection, jobs: &[Arc<JobSpec>]) -> Result<(), Trouble
             connection.prepare_cached(INSERT_EXPIRING)?.execute(params![micros(at), id])?;
         }
     }
-    Ok(())
+    Ok(Placed::default())
+}
+
+/// The same as the writer would do it, as of when the jobs were made.
+fn put_with_care(connection: &Connection, jobs: &[Arc<JobSpec>]) -> Result<Placed, Trouble> {
+    let now = jobs.iter().map(|spec| spec.enqueued_at).max().unwrap_or_default();
+    let (mut hot, mut memory) = (Hot::prepare(connection)?, Memory::default());
+    let mut txn = Txn::new(connection, &mut hot, &mut memory, now, &[0; 16], [0, 0]);
+    let placed = put_one(&mut txn, &NewUnit::from(Unit::new(jobs.to_vec())))?;
+    txn.flush()?;
+    Ok(placed)
 }

@@ -45,7 +45,8 @@ struct FirstSuccess<'o> {
 impl<'o> FirstSuccess<'o> {
     fn of(txn: &mut Txn<'_, '_>, n: usize, outcome: &'o Outcome) -> Result<Option<Self>, Trouble> {
         let Ending::Succeeded(value) = &outcome.ending else { return Ok(None) };
-        let found = txn.memory.runs.find(outcome.id).filter(|_| outcome.run == 1);
+        // One that wrote to its log has more to keep than its value.
+        let found = txn.memory.runs.find(outcome.id).filter(|_| outcome.run == 1 && outcome.logs.is_empty());
         let Some((seq, claimed)) = found else { return Ok(None) };
         let (worker, doubtful) = (claimed.worker, claimed.doubtful);
         let success = Self {
@@ -75,15 +76,16 @@ impl<'o> FirstSuccess<'o> {
             // It has ended through another handle, or twice in this batch.
             Err(error) if is_taken_id(&error) => end_whole(txn, self.outcome),
             Err(error) => Err(error.into()),
-            Ok(_) => Ok(self.note(txn)),
+            Ok(_) => self.note(txn),
         }
     }
 
     /// Its row has been written.
-    fn note(&self, txn: &mut Txn<'_, '_>) -> Fate {
+    fn note(&self, txn: &mut Txn<'_, '_>) -> Result<Fate, Trouble> {
+        txn.end_keys(self.outcome.id, &self.queue)?;
         txn.leave_claim(self.outcome.id, self.seq);
         txn.tally.note_end(self.outcome.id, &self.queue, Phase::Successful);
-        Fate::Accepted { phase: Phase::Successful, version: unsigned(self.version) }
+        Ok(Fate::Accepted { phase: Phase::Successful, version: unsigned(self.version) })
     }
 }
 
@@ -102,14 +104,14 @@ fn end_many(txn: &mut Txn<'_, '_>, first: &mut Vec<FirstSuccess<'_>>, fates: &mu
     match insert.raw_execute() {
         Ok(_) => {
             for success in first.drain(..) {
-                fates[success.n] = success.note(txn);
+                fates[success.n] = success.note(txn)?;
             }
         }
         Err(error) if is_taken_id(&error) => {
             // Those before the refused one are written.
             let written = usize::try_from(txn.connection.changes()).unwrap_or(0);
             for (row, success) in first.drain(..).enumerate() {
-                fates[success.n] = if row < written { success.note(txn) } else { success.end(txn)? };
+                fates[success.n] = if row < written { success.note(txn)? } else { success.end(txn)? };
             }
         }
         Err(error) => return Err(error.into()),

@@ -12,12 +12,18 @@
 
 mod change;
 mod claim;
+mod depth;
 mod enqueue;
 mod fault;
 mod finish;
 mod helper;
 mod hot;
 mod inbox;
+mod inquire;
+mod keyed;
+mod keys;
+mod limits;
+mod line;
 mod listener;
 mod lock;
 mod open;
@@ -26,6 +32,7 @@ mod read;
 mod readers;
 mod rows;
 mod runs;
+mod schedules;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -42,8 +49,8 @@ use std::thread;
 use std::time::Duration;
 
 use callboard_tasks::{
-    Ask, Beat, Change, Changed, Claimed, Clock, Control, Ear, Fate, Filter, JobId, Listing, Lookup, Outcome, Page,
-    Placed, Prunable, Pulse, Stats, Store, StoreError, Unit, WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Clock, Control, Ear, Fate, Filter, Inquiry, JobId, Listing, Lookup, Outcome,
+    Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
 };
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt, Shared};
@@ -255,10 +262,6 @@ fn start(what: &str, file: &Path, run: impl FnOnce() + Send + 'static) -> Result
 
 impl Store for SqliteStore {
     fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>> {
-        if units.iter().any(super::has_keys) {
-            let refused = units.iter().map(|_| Err(super::unkept("unique and idempotency keys"))).collect();
-            return Box::pin(std::future::ready(refused));
-        }
         let units: Vec<NewUnit> = units.into_iter().map(NewUnit::from).collect();
         let (count, jobs) = (units.len(), units.iter().map(NewUnit::len).sum());
         if count == 0 {
@@ -314,6 +317,12 @@ impl Store for SqliteStore {
             Control::Leave(worker) => Box::pin(self.write(worker, 64, workers::leave)),
             Control::Publish(tasks) => Box::pin(self.write(tasks, 1, workers::publish)),
             Control::Park => Box::pin(self.park()),
+            Control::Limit { queue, limits } => Box::pin(self.write((queue, limits), 1, limits::set)),
+            Control::Declare { worker, schedules } => Box::pin(self.write((worker, schedules), 1, schedules::declare)),
+            Control::SetSchedule(schedule) => Box::pin(self.write(schedule, 1, schedules::set)),
+            Control::RemoveSchedule(name) => Box::pin(self.write(name, 1, schedules::remove)),
+            Control::PauseSchedule(name) => Box::pin(self.write((name, true), 1, schedules::pause)),
+            Control::ResumeSchedule(name) => Box::pin(self.write((name, false), 1, schedules::pause)),
             // The enum may grow.
             other => {
                 let error = StoreError::Unavailable(format!("this store does not know {other:?}").into());
@@ -368,16 +377,17 @@ impl Store for SqliteStore {
         Box::pin(ended.map(drop))
     }
 
-    fn schedules(&self) -> BoxFuture<'_, Result<Vec<callboard_tasks::ScheduleRecord>, StoreError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, StoreError>> {
+        Box::pin(self.read(schedules::list))
     }
 
-    fn tick(&self, tick: callboard_tasks::Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(std::future::ready(Err(StoreError::NoSchedule(tick.schedule))))
+    fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        let weight = tick.jobs.len() + 1;
+        Box::pin(self.write(tick, weight, schedules::tick))
     }
 
-    fn inquire(&self, _: JobId) -> BoxFuture<'_, Result<Option<callboard_tasks::Inquiry>, StoreError>> {
-        Box::pin(std::future::ready(Err(super::unkept("answers to why a job waits"))))
+    fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {
+        Box::pin(self.write(id, 1, inquire::inquire))
     }
 }
 

@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::fault::{Fault, Kind};
+use super::limits;
 use super::rows::{self, JobRow, job_row, job_select};
 use crate::store::record::{Damaged, code, micros, phase, time, unsigned};
 
@@ -242,6 +243,9 @@ fn all_stats(connection: &Connection) -> Result<Stats, Fault> {
     let mut paused = connection.prepare_cached("SELECT queue FROM callboard_paused")?;
     for queue in paused.query_map([], |row| row.get::<_, String>(0))? {
         stats.queues.entry(queue?).or_default().paused = true;
+    }
+    for (queue, limits) in limits::read(connection)? {
+        stats.queues.entry(queue).or_default().limits = limits;
     }
     let mut published = connection.prepare_cached("SELECT name, task FROM callboard_published")?;
     let mut rows = published.query([])?;

@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::fault::Trouble;
 use super::txn::Txn;
+use crate::store::record::Keys;
 
 /// So many ids fit on one page, with the rest of their row.
 const IDS: usize = 240;
@@ -19,6 +20,8 @@ const REMEMBERED: usize = 200_000;
 pub(super) struct Runs {
     jobs: HashMap<JobId, i64>,
     claims: HashMap<i64, Claimed>,
+    /// The keys of those that have any.
+    keys: HashMap<JobId, Keys>,
 }
 
 /// What the jobs of one row have in common.
@@ -40,6 +43,7 @@ impl Runs {
     }
 
     fn forget(&mut self, id: JobId) {
+        self.take_keys(id);
         if let Some(seq) = self.jobs.remove(&id)
             && let Some(claimed) = self.claims.get_mut(&seq)
         {
@@ -54,6 +58,15 @@ impl Runs {
     pub(super) fn clear(&mut self) {
         self.jobs.clear();
         self.claims.clear();
+        self.keys.clear();
+    }
+
+    pub(super) fn keep_keys(&mut self, id: JobId, keys: Keys) {
+        self.keys.insert(id, keys);
+    }
+
+    pub(super) fn take_keys(&mut self, id: JobId) -> Option<Keys> {
+        if self.keys.is_empty() { None } else { self.keys.remove(&id) }
     }
 
     pub(super) fn doubt(&mut self) {

@@ -11,7 +11,10 @@ use super::{BUSY, open};
 use crate::store::OpenError;
 use crate::store::migrate::{Applied, Migration, pending};
 
-const STEPS: &[Migration] = &[Migration { version: 1, name: "tables", sql: include_str!("schema_1.sql") }];
+const STEPS: &[Migration] = &[
+    Migration { version: 1, name: "tables", sql: include_str!("schema_1.sql") },
+    Migration { version: 2, name: "keys, limits and schedules", sql: include_str!("schema_2.sql") },
+];
 
 /// The steps of the schema, in order.
 #[must_use]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use callboard_tasks::{Ask, JobId, JobSpec, Json, Placed, RetryPolicy, Timestamp, Unit, WorkerId};
+use callboard_tasks::{Ask, JobId, JobSpec, Json, Placed, QueueLimits, RetryPolicy, Timestamp, Unit, WorkerId};
 use rusqlite::{Connection, StatementStatus};
 
 use super::claim::{self, QUEUES, SUSPECTED_QUEUES};
@@ -12,7 +12,7 @@ use super::enqueue::{self, NewUnit};
 use super::finish;
 use super::hot::Hot;
 use super::txn::{Memory, Txn};
-use super::{open, schema, workers};
+use super::{limits, open, schema, workers};
 
 struct Bench {
     connection: Connection,
@@ -44,7 +44,7 @@ impl Bench {
     fn steps<T>(&self, work: impl FnOnce(&mut Txn<'_, '_>) -> T) -> (T, i32) {
         let mut hot = Hot::prepare(&self.connection).unwrap();
         let mut memory = Memory::default();
-        for sql in [QUEUES, SUSPECTED_QUEUES] {
+        for sql in [QUEUES, SUSPECTED_QUEUES, limits::RUNNING] {
             self.connection.prepare_cached(sql).unwrap().reset_status(StatementStatus::VmStep);
         }
         self.connection.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -55,7 +55,7 @@ impl Bench {
         self.connection.execute_batch("COMMIT").unwrap();
         let hot = [&hot.line, &hot.line_behind, &hot.delete_ready_range];
         let hot: i32 = hot.iter().map(|statement| statement.get_status(StatementStatus::VmStep)).sum();
-        let cold = [QUEUES, SUSPECTED_QUEUES]
+        let cold = [QUEUES, SUSPECTED_QUEUES, limits::RUNNING]
             .iter()
             .map(|sql| self.connection.prepare_cached(sql).unwrap().get_status(StatementStatus::VmStep));
         (done, hot + cold.sum::<i32>())
@@ -69,7 +69,11 @@ impl Bench {
     }
 
     fn put(&self, task: &'static str, priority: i8, count: usize) -> Vec<JobId> {
-        let jobs: Vec<_> = (0..count).map(|_| Arc::new(spec(task, priority))).collect();
+        self.put_all((0..count).map(|_| spec(task, priority)))
+    }
+
+    fn put_all(&self, jobs: impl Iterator<Item = JobSpec>) -> Vec<JobId> {
+        let jobs: Vec<_> = jobs.map(Arc::new).collect();
         let ids = jobs.iter().map(|spec| spec.id).collect();
         let units = [NewUnit::from(Unit { jobs, claim: None, idempotency: None })];
         let placed = self.run(|txn| enqueue::enqueue(txn, &units)).unwrap();
@@ -168,4 +172,40 @@ fn history_does_not_slow_a_claim() {
     assert_eq!(claimed, ids);
     let empty = empty();
     assert!(steps <= 2 * empty, "{steps} steps after 20,000 jobs, {empty} before any");
+}
+
+/// Far more jobs than a claim looks past wait for a key that has no room.
+#[test]
+fn a_flood_of_one_key_does_not_slow_a_claim_for_ever() {
+    let flooded = |count: usize| {
+        let bench = Bench::new();
+        let worker = bench.worker();
+        let limits = QueueLimits { key_concurrency: Some(1), ..QueueLimits::default() };
+        bench.run(|txn| limits::set(txn, &("default".to_owned(), limits))).unwrap();
+        let flood = |count: usize| (0..count).map(|_| JobSpec { limit_key: Some("flood".into()), ..spec("known", 1) });
+        bench.put_all(flood(1));
+        assert_eq!(bench.claim_ten(worker).0.len(), 1);
+        bench.put_all(flood(count));
+        bench.put("known", 0, 10);
+        bench.claim_ten(worker)
+    };
+    let (claimed, steps) = flooded(1_000);
+    assert_eq!(claimed.len(), 10, "they stand within what one claim looks past");
+    let (claimed, of_many) = flooded(40_000);
+    assert_eq!(claimed.len(), 0);
+    assert!(of_many <= 3 * steps, "{of_many} steps into 40,000 held back, {steps} past 1,000");
+}
+
+/// What a limit that holds nothing back adds to a claim is a look at what runs.
+#[test]
+fn a_limit_that_does_not_bite_does_not_slow_a_claim() {
+    let bench = Bench::new();
+    let worker = bench.worker();
+    let limits = QueueLimits { concurrency: Some(1_000), depth: Some(1_000_000), ..QueueLimits::default() };
+    bench.run(|txn| limits::set(txn, &("default".to_owned(), limits))).unwrap();
+    let ids = bench.put("known", 0, 10);
+    let (claimed, steps) = bench.claim_ten(worker);
+    assert_eq!(claimed, ids);
+    let empty = empty();
+    assert!(steps <= empty + empty / 5, "{steps} steps under a limit, {empty} without");
 }

@@ -1,16 +1,19 @@
 //! One transaction of the writer: what all of its operations share, and how a job with a past moves.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use callboard_tasks::{Job, JobId, Phase, Timestamp, WorkerId};
+use callboard_tasks::{Job, JobId, Phase, Status, Timestamp, WorkerId};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::depth::Depths;
 use super::fault::Trouble;
 use super::hot::Hot;
+use super::limits::Limits;
+use super::line::Place;
 use super::rows;
 use super::runs::{NewClaim, Runs};
-use crate::store::record::{code, micros, signed, state_text};
+use crate::store::record::{code, micros, rare, signed, state_text};
 
 /// What the writer remembers between transactions.
 #[derive(Debug, Default)]
@@ -19,6 +22,28 @@ pub(super) struct Memory {
     tasks: Vec<(WorkerId, Arc<HashSet<String>>)>,
     /// Cleared when a transaction is rolled back.
     pub(super) runs: Runs,
+    /// The limits of queues, if they were read since another connection wrote last.
+    pub(super) limits: Option<Arc<Limits>>,
+    pub(super) depths: Depths,
+    /// Where the next claim goes on behind many jobs of a queue that limit keys hold back.
+    pub(super) places: HashMap<String, Place>,
+}
+
+impl Memory {
+    /// Another connection has written.
+    pub(super) fn doubt(&mut self) {
+        self.runs.doubt();
+        self.limits = None;
+        self.depths.doubt();
+    }
+
+    /// A transaction was rolled back.
+    pub(super) fn clear(&mut self) {
+        self.runs.clear();
+        self.limits = None;
+        self.depths = Depths::default();
+        self.places.clear();
+    }
 }
 
 /// Kept for so many workers: this process has one or a few.
@@ -79,6 +104,7 @@ impl<'t, 'c> Txn<'t, 'c> {
         owner: &'t [u8; 16],
         keep: [i64; 2],
     ) -> Self {
+        memory.depths.begin();
         Self {
             connection,
             hot,
@@ -178,6 +204,7 @@ impl<'t, 'c> Txn<'t, 'c> {
     pub(super) fn rewrite(&mut self, before: &Job, after: &Job) -> Result<(), Trouble> {
         self.unplace(before)?;
         self.place(after)?;
+        self.move_keys(before, after)?;
         let id = after.id();
         self.connection
             .prepare_cached("INSERT OR REPLACE INTO callboard_states (id, state) VALUES (?1, ?2)")?
@@ -186,15 +213,17 @@ impl<'t, 'c> Txn<'t, 'c> {
         if !Arc::ptr_eq(spec, &before.spec) && **spec != *before.spec {
             self.connection
                 .prepare_cached(
-                    "UPDATE callboard_jobs SET queue = ?2, priority = ?3, run_after = ?4, expires_at = ?5
-                     WHERE id = ?1",
+                    "UPDATE callboard_jobs SET queue = ?2, priority = ?3, run_after = ?4, expires_at = ?5,
+                     args = ?6, rare = ?7 WHERE id = ?1",
                 )?
                 .execute(params![
                     id.as_uuid().as_bytes(),
                     spec.queue,
                     spec.priority,
                     spec.run_after.map(micros),
-                    spec.expires_at.map(micros)
+                    spec.expires_at.map(micros),
+                    spec.args.as_str(),
+                    rare(spec)
                 ])?;
         }
         if let Some(at) = after.expires_at() {
@@ -260,6 +289,9 @@ impl<'t, 'c> Txn<'t, 'c> {
         let (id, at, state) = (job.id(), micros(job.effective_time()), &job.state);
         let (key, version) = (*id.as_uuid().as_bytes(), signed(state.version));
         let (queue, task, rank) = (&*job.spec.queue, &*job.spec.task, -i64::from(job.spec.priority));
+        if state.phase.status() == Status::Ready {
+            self.memory.depths.add(queue);
+        }
         match state.phase {
             Phase::Ready => {
                 let sql = if job.is_suspect() {
@@ -331,6 +363,7 @@ impl<'t, 'c> Txn<'t, 'c> {
     /// Removes a job that does not run from all tables; one that had ended is remembered.
     pub(super) fn remove(&mut self, job: &Job) -> Result<(), Trouble> {
         self.unplace(job)?;
+        self.drop_keys(job)?;
         let key = *job.id().as_uuid().as_bytes();
         self.connection.prepare_cached("DELETE FROM callboard_states WHERE id = ?1")?.execute([key])?;
         self.connection.prepare_cached("DELETE FROM callboard_jobs WHERE id = ?1")?.execute([key])?;

@@ -13,7 +13,7 @@ use super::txn::Txn;
 use crate::store::record::{time, unsigned};
 
 /// The time after a pause, in microseconds, at most the end of time.
-fn later(now: i64, pause: Duration) -> i64 {
+pub(super) fn later(now: i64, pause: Duration) -> i64 {
     let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
     now.saturating_add(pause).min(callboard_tasks::Timestamp::MAX.as_microsecond())
 }
@@ -88,8 +88,8 @@ pub(super) fn beat(txn: &mut Txn<'_, '_>, beat: &Beat) -> Result<Pulse, Trouble>
             .collect::<Result<_, crate::store::record::Damaged>>()?,
         next_due,
         paused,
-        limits: std::collections::BTreeMap::new(),
-        schedules: 0,
+        limits: (*txn.limits()?).clone(),
+        schedules: txn.schedule_changes()?,
     })
 }
 
@@ -119,6 +119,7 @@ fn free(
     let key = key.as_bytes();
     txn.connection.prepare_cached("DELETE FROM callboard_workers WHERE id = ?1")?.execute([key])?;
     txn.connection.prepare_cached("DELETE FROM callboard_worker_tasks WHERE worker = ?1")?.execute([key])?;
+    txn.withdraw(worker)?;
     // There are never many that run, so a look at all of them is cheaper than an index that each claim would pay for.
     txn.settle()?;
     let mut held: BTreeSet<JobId> = txn

@@ -267,8 +267,8 @@ impl Writer<'_> {
         }
         self.hot.begin.execute([])?;
         if self.version() {
-            // What is remembered of jobs that run may have changed.
-            self.memory.runs.doubt();
+            // What is remembered may have changed.
+            self.memory.doubt();
         }
         // The time is read when nobody else writes any more, so it does not run backwards between commits.
         let now = self.setting.clock.now();
@@ -294,7 +294,7 @@ impl Writer<'_> {
                 Ok(ended.concat())
             }
             Err(fault) => {
-                self.memory.runs.clear();
+                self.memory.clear();
                 // A full disk, among others, has rolled everything back already.
                 if !self.connection.is_autocommit() {
                     self.connection.execute_batch("ROLLBACK")?;
@@ -318,7 +318,7 @@ impl Writer<'_> {
     fn look(&mut self) {
         self.looked = Instant::now();
         if self.version() {
-            self.memory.runs.doubt();
+            self.memory.doubt();
         }
         if std::mem::take(&mut self.foreign) {
             self.setting.listener.somebody_wrote(&self.setting.readers);

@@ -2,6 +2,7 @@
 
 mod durable;
 mod files;
+mod keys;
 mod rest;
 mod shared;
 mod support;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use callboard::store::Store;
 use callboard_tasks::conformance::Setup;
-use callboard_tasks::store_conformance;
+use callboard_tasks::{store_conformance, store_feature_conformance};
 
 use self::support::{Kept, Turns, open_in, options};
 use crate::support::Folder;
@@ -31,3 +32,5 @@ async fn open_two(setup: Setup) -> Arc<dyn Store> {
 
 store_conformance!(suite, open);
 store_conformance!(two_handles, open_two);
+store_feature_conformance!(features, open);
+store_feature_conformance!(features_of_two_handles, open_two);

@@ -28,6 +28,13 @@ pub fn options(file: &Path, setup: &Setup) -> SqliteOptions {
     options
 }
 
+/// A file by this clock.
+pub fn options_by(file: &Path, clock: &Clock) -> SqliteOptions {
+    let mut options = SqliteOptions::new(file);
+    options.clock = clock.clone();
+    options
+}
+
 pub fn open_in(options: SqliteOptions) -> SqliteStore {
     SqliteStore::open(options).unwrap()
 }
