@@ -80,9 +80,9 @@ pub mod system;
 pub use callboard_http as http;
 
 pub use callboard_actors::{
-    Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, Door, Dummy, EventMessage, Health,
-    OpenFailure, OpenStore, Opening, PartHealth, ScheduleStatus, Schema, SchemaStep, ShutdownReport, StartError,
-    Unopened, Work, WorkerHealth, messages,
+    Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, CountedEnd, Door, Dummy, EventMessage,
+    Health, OpenFailure, OpenStore, Opening, PartHealth, ScheduleStatus, Schema, SchemaStep, ShutdownReport, Spread,
+    SpreadCounter, StartError, TaskCounts, Unopened, Work, WorkerHealth, messages,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{

@@ -88,6 +88,7 @@ pub async fn run(
     announce: impl FnOnce(&Started),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), RunError> {
+    raise_file_limit();
     let has_tokens = !settings.http.tokens.is_empty();
     // The door first: without it, no job should have been started for nothing.
     let listener = listen(settings.http.bind, has_tokens)?;
@@ -187,6 +188,14 @@ async fn until_done(board: &Callboard, drain: bool) {
                 return;
             }
         }
+    }
+}
+
+/// Each connection is an open file, and many systems allow a thousand unless one asks for more.
+fn raise_file_limit() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(most) => info!(most, "open files are limited to so many"),
+        Err(error) => warn!(%error, "the limit of open files could not be raised"),
     }
 }
 

@@ -14,7 +14,8 @@ fn main() {
     }
     if !Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/bin/python").exists() {
         println!(
-            "not run here: the comparison of templates and mail with Django, mail to aiosmtpd\nto run them: ci/python.sh && cargo test"
+            "not run here: the comparison of templates and mail with Django, mail to aiosmtpd, schemathesis against the server\n\
+             to run them: ci/python.sh && cargo test"
         );
     }
     if !has_browser() {

@@ -148,6 +148,7 @@ pub(crate) fn plain_health(info: &BackendInfo, kind: &'static str) -> BackendHea
         lease: true,
         degraded: None,
         late_schedules: None,
+        worker_id: None,
         running: 0,
         claimed: 0,
         workers: Vec::new(),

@@ -16,6 +16,7 @@ use callboard_tasks::{
 use futures::future::{BoxFuture, FutureExt};
 use tracing::{info, warn};
 
+use crate::counts::TaskCounts;
 use crate::door::{Gate, Room};
 use crate::dummy::Dummy;
 use crate::events::EventMessage;
@@ -136,6 +137,9 @@ impl Callboard {
             })?;
         }
         let snapshots = gate.enqueue(calls, room).answer().await?;
+        for snapshot in &snapshots {
+            self.0.hub.counts.enqueued(gate.alias(), &snapshot.job);
+        }
         snapshots.into_iter().map(|snapshot| self.result_of(gate.as_ref(), snapshot)).collect()
     }
 
@@ -313,6 +317,12 @@ impl Callboard {
     /// As [`pause`](Self::pause).
     pub async fn stats(&self, alias: &str) -> Result<Stats, Error> {
         self.0.gate(alias)?.stats().await
+    }
+
+    /// What has happened in this process since the board started, by backend, queue and task.
+    #[must_use]
+    pub fn counts(&self) -> Vec<TaskCounts> {
+        self.0.hub.counts.so_far()
     }
 
     /// The tasks that this process can run.
@@ -588,7 +598,9 @@ impl Inner {
         self.check(&mut call, gate.as_ref())?;
         let mut snapshots = gate.enqueue(vec![call], room).answer().await?;
         let alias = || gate.info().alias.clone();
-        Ok((gate, snapshots.pop().ok_or_else(|| Error::NoAnswer { alias: alias() })?))
+        let snapshot = snapshots.pop().ok_or_else(|| Error::NoAnswer { alias: alias() })?;
+        self.hub.counts.enqueued(gate.alias(), &snapshot.job);
+        Ok((gate, snapshot))
     }
 }
 

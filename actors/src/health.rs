@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use callboard_tasks::JobId;
+use callboard_tasks::{JobId, WorkerId};
 
 /// How long all workers may be blocked by user code before the board is not ready.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
@@ -63,6 +63,8 @@ pub struct BackendHealth {
     pub degraded: Option<String>,
     /// Which schedules are not fired in time, if any are not: for more than a minute no process has taken their tick.
     pub late_schedules: Option<String>,
+    /// The id of this process at the backend's store; `None` where it has none.
+    pub worker_id: Option<WorkerId>,
     /// Attempts under way.
     pub running: usize,
     /// Jobs claimed and not finished, those under way among them.

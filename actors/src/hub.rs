@@ -12,6 +12,7 @@ use tracing::{debug, error, info};
 
 use crate::Callboard;
 use crate::budget::Budget;
+use crate::counts::Counts;
 use crate::events::Events;
 use crate::prepare::{Parts, Prepares};
 use crate::threads::Threads;
@@ -22,6 +23,7 @@ use crate::weak::WeakBoard;
 pub(crate) struct Hub {
     pub(crate) threads: Threads,
     pub(crate) events: Events,
+    pub(crate) counts: Counts,
     pub(crate) clock: Clock,
     pub(crate) registry: Registry,
     pub(crate) data: Arc<DataMap>,
@@ -48,6 +50,7 @@ impl Hub {
         Self {
             threads,
             events: Events::default(),
+            counts: Counts::default(),
             clock,
             registry,
             data: Arc::new(data),

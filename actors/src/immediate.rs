@@ -14,6 +14,7 @@ use futures::future::{BoxFuture, FutureExt, LocalBoxFuture, poll_fn};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use crate::counts::Ended;
 use crate::door::{Entry, Gate, Room, plain_health};
 use crate::handle::ShutdownReport;
 use crate::health::BackendHealth;
@@ -269,7 +270,10 @@ impl OneCall {
         let job = &mut self.snapshot.job;
         let told = self.cancellation.reason();
         let facts = Facts { spec: &job.spec, attempt: 1, max_attempts: 1, told, now };
-        let (step, error) = match ending(result, facts) {
+        let ending = ending(result, facts);
+        let started_at = job.state.started_at.unwrap_or(now);
+        self.hub.counts.ended(&self.snapshot.backend, &Ended { spec: &job.spec, attempt: 1, started_at, now }, &ending);
+        let (step, error) = match ending {
             Ending::Succeeded(value) => {
                 job.state.return_value = Some(value);
                 (Move::Succeed, None)

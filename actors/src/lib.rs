@@ -16,6 +16,7 @@
 mod blocking;
 mod budget;
 mod builder;
+mod counts;
 mod custom;
 mod door;
 mod dummy;
@@ -43,6 +44,7 @@ mod tests;
 
 pub use blocking::Blocking;
 pub use builder::{Backend, Builder, Configure, StartError};
+pub use counts::{CountedEnd, OTHER, Spread, SpreadCounter, TaskCounts};
 pub use custom::Door;
 pub use dummy::Dummy;
 pub use events::EventMessage;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::access::{Network, Token};
+use crate::access::{Network, RateLimit, Token};
 use crate::csp::Collector;
 use crate::quota::Quota;
 
@@ -26,6 +26,8 @@ pub struct HttpConfig {
     pub guard: Guard,
     /// Refuses every method that changes something (403).
     pub read_only: bool,
+    /// How many requests are taken from the holder of a token, or without one from an address; `None`: any number.
+    pub rate_limit: Option<RateLimit>,
     /// Where reports to `POST /csp/reports` go. `None`: they are counted and logged.
     pub csp_reports: Option<Collector>,
     /// How much each token may ask for in an hour.
@@ -49,6 +51,7 @@ impl Default for HttpConfig {
             tokens: Vec::new(),
             guard: Guard::default(),
             read_only: false,
+            rate_limit: None,
             csp_reports: None,
             quotas: Vec::new(),
             limits: Limits::default(),

@@ -23,12 +23,15 @@ use crate::access::{Caller, Facts};
 use crate::problem::{Kind, Problem};
 use crate::request_id::RequestId;
 use crate::state::State;
+use crate::ui;
 
 /// Stands around one resource.
 pub(crate) struct Edge {
     state: Arc<State>,
     route: &'static str,
     door: Door,
+    /// Whether people look at its answers.
+    page: bool,
 }
 
 /// Whom a route lets in.
@@ -45,12 +48,18 @@ enum Door {
 impl Edge {
     /// An edge around the resource of that path, for callers with a right to be here.
     pub(crate) fn new(state: &Arc<State>, route: &'static str) -> Self {
-        Self { state: Arc::clone(state), route, door: Door::Guarded }
+        Self { state: Arc::clone(state), route, door: Door::Guarded, page: false }
     }
 
     /// Lets callers without a token in as well.
     pub(crate) fn public(mut self) -> Self {
         self.door = Door::Public;
+        self
+    }
+
+    /// Answers with pages, also with errors; their policy is somebody else's to write.
+    pub(crate) fn page(mut self) -> Self {
+        self.page = true;
         self
     }
 
@@ -73,7 +82,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(EdgeService { inner, state: Arc::clone(&self.state), route: self.route, door: self.door }))
+        let Self { ref state, route, door, page } = *self;
+        ready(Ok(EdgeService { inner, state: Arc::clone(state), route, door, page }))
     }
 }
 
@@ -83,6 +93,7 @@ pub(crate) struct EdgeService<S> {
     state: Arc<State>,
     route: &'static str,
     door: Door,
+    page: bool,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -105,34 +116,61 @@ where
             Door::Open => Ok(Caller::Anybody),
             door => self.state.policy.admit(&facts, door == Door::Public, now),
         };
+        let admitted = match self.route {
+            // Whoever looks after this process must always hear how it is.
+            "/healthz" | "/readyz" => admitted,
+            _ => match (self.state.take(admitted.as_ref().ok(), &facts), admitted) {
+                (Ok(()), admitted) => admitted,
+                (Err(problem), _) => Err(problem),
+            },
+        };
+        let by = (!facts.safe && audited(self.route)).then(|| match &admitted {
+            Ok(caller) => caller.to_string(),
+            Err(_) => "refused".to_owned(),
+        });
         match admitted {
             Err(problem) => {
-                let response = req.into_response(sealed(problem.respond(id.as_str()), &id));
+                let slug = problem.kind().slug();
+                let answer = if self.page {
+                    ui::refusal(req.request(), &self.state, self.route, &problem, id.as_str())
+                } else {
+                    problem.respond(id.as_str())
+                };
+                let mut response = req.into_response(answer);
+                seal(response.headers_mut(), &id, self.page);
                 log(&response, &id, begun);
+                audit(by.as_deref(), &response, &id);
+                count(&self.state, self.route, &response, Some(slug), begun);
                 return ready(Ok(response)).boxed_local();
             }
             // These are what handlers take callers for who come without a note.
             Ok(Caller::Local | Caller::Application) => {}
             Ok(caller) => drop(req.extensions_mut().insert(caller)),
         }
-        let route = self.route;
+        let (route, page, state) = (self.route, self.page, Arc::clone(&self.state));
+        let method = req.method().clone();
         let answer = AssertUnwindSafe(self.inner.call(req)).catch_unwind();
         async move {
             match answer.await {
                 Ok(Ok(response)) => {
-                    let mut response = as_problem(response, &id);
-                    seal(response.headers_mut(), &id);
+                    let slug = slug_of(&response);
+                    let mut response = as_problem(response, &id, page.then_some((&*state, route)));
+                    seal(response.headers_mut(), &id, page);
                     log(&response, &id, begun);
+                    audit(by.as_deref(), &response, &id);
+                    count(&state, route, &response, slug, begun);
                     Ok(response)
                 }
                 Ok(Err(error)) => {
                     let status = error.as_response_error().status_code();
+                    state.requests.note(route, &method, status.as_u16(), begun.elapsed());
                     debug!(request_id = id.as_str(), route, %error, "a request ended in an error");
                     Err(answered(error, &of_status(status), &id))
                 }
                 Err(_) => {
                     error!(request_id = id.as_str(), route, "the handler of a request panicked");
                     let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    state.requests.note(route, &method, status.as_u16(), begun.elapsed());
                     Err(answered(InternalError::new("panic", status).into(), &of_status(status), &id))
                 }
             }
@@ -141,17 +179,23 @@ where
     }
 }
 
-/// Makes a problem of an error that has another form.
-fn as_problem(response: ServiceResponse, id: &RequestId) -> ServiceResponse {
+/// Makes a problem of an error that has another form; of a page, a page.
+fn as_problem(response: ServiceResponse, id: &RequestId, page: Option<(&State, &'static str)>) -> ServiceResponse {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
     }
+    let write = |problem: &Problem| match page {
+        Some((state, route)) => ui::refusal(response.request(), state, route, problem, id.as_str()),
+        None => problem.respond(id.as_str()),
+    };
     let written = match response.response().error().and_then(|error| error.as_error::<Problem>()) {
-        Some(problem) => problem.respond(id.as_str()),
+        Some(problem) => write(problem),
+        // A page has words of its own for what is wrong.
+        None if page.is_some() && is_html(response.headers()) => return response,
         // Health answers 503 with its checks.
         None if is_json(response.headers()) => return response,
-        None => of_status(status).respond(id.as_str()),
+        None => write(&of_status(status)),
     };
     response.into_response(written)
 }
@@ -170,12 +214,12 @@ fn answered(error: Error, problem: &Problem, id: &RequestId) -> Error {
 }
 
 fn sealed(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
-    seal(response.headers_mut(), id);
+    seal(response.headers_mut(), id, false);
     response
 }
 
-/// What every answer says.
-fn seal(headers: &mut HeaderMap, id: &RequestId) {
+/// What every answer says; pages have another policy.
+fn seal(headers: &mut HeaderMap, id: &RequestId, page: bool) {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
     const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -183,7 +227,9 @@ fn seal(headers: &mut HeaderMap, id: &RequestId) {
 
     headers.insert(REQUEST_ID, id.to_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    if !page {
+        headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+    }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
@@ -191,6 +237,42 @@ fn seal(headers: &mut HeaderMap, id: &RequestId) {
 
 fn is_json(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
+}
+
+fn is_html(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
+/// Whether what is done by a route is told in the audit log: not the reports of browsers, which change nothing.
+fn audited(route: &str) -> bool {
+    route != "/csp/reports"
+}
+
+/// One line for each request that would change something: who, what, and how it came out. Those that enqueue are many,
+/// and each leaves a task behind.
+fn audit(by: Option<&str>, response: &ServiceResponse, id: &RequestId) {
+    let Some(by) = by else { return };
+    let request = response.request();
+    let (method, path, status) = (request.method(), request.path(), response.status().as_u16());
+    if path.ends_with("/enqueue") || path.ends_with("/enqueue/batch") {
+        debug!(target: "callboard::audit", request_id = id.as_str(), by, ?method, ?path, status, "asked for");
+    } else {
+        info!(target: "callboard::audit", request_id = id.as_str(), by, ?method, ?path, status, "asked for");
+    }
+}
+
+/// The kind of problem that an answer is.
+fn slug_of(response: &ServiceResponse) -> Option<&'static str> {
+    let problem = response.response().error()?.as_error::<Problem>()?;
+    Some(problem.kind().slug())
+}
+
+/// Counts an answer for the metrics.
+fn count(state: &State, route: &'static str, response: &ServiceResponse, slug: Option<&'static str>, begun: Instant) {
+    state.requests.note(route, response.request().method(), response.status().as_u16(), begun.elapsed());
+    if let Some(slug) = slug.filter(|_| route.starts_with("/enqueue")) {
+        state.requests.note_refusal(slug);
+    }
 }
 
 /// One line for each request, without its body. Debug formatting escapes control characters.

@@ -21,24 +21,31 @@ mod json;
 mod links;
 mod list;
 mod members;
+mod metrics;
+mod openapi;
 mod prefer;
 mod problem;
 mod query;
+mod queues;
 mod quota;
 mod refusal;
 mod registry;
 mod request_id;
 mod routes;
 mod schedules;
+mod schema;
 mod server;
 mod state;
 mod task_json;
 mod tasks;
+mod ui;
+mod why;
+mod workers;
 
 #[cfg(test)]
 mod tests;
 
-pub use access::{Network, Scope, Token};
+pub use access::{Network, RateLimit, Scope, Token};
 pub use config::{Guard, HttpConfig, Limits};
 pub use quota::Quota;
 pub use routes::{routes, routes_with};

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use callboard_tasks::{Error, Filter, Page, Phase, Status, Timestamp, check_name};
+use callboard_tasks::{Error, Filter, JobId, Page, Phase, Status, TaskResult, Timestamp, check_name};
 
 use crate::access::Right;
 use crate::json::Object;
@@ -12,7 +12,7 @@ use crate::state::State;
 use crate::task_json::{self, Shown};
 use crate::{cursor, links};
 
-const PARAMETERS: [&str; 10] =
+pub(crate) const PARAMETERS: [&str; 10] =
     ["status", "phase", "task", "queue", "backend", "tag", "since", "until", "limit", "cursor"];
 const USUAL: usize = 50;
 const MOST: usize = 200;
@@ -23,9 +23,7 @@ pub(crate) async fn get(req: HttpRequest, state: web::Data<State>) -> Result<Htt
     caller.must(Right::Read)?;
     let query = Query::of(&req, &PARAMETERS)?;
     let backend = query.get("backend").unwrap_or("default");
-    let filter = filter_of(&state, &query).await?;
-    let page = page_of(&query, backend)?;
-    let (results, next) = state.board.list(backend, filter, page).await?;
+    let (results, next) = page(&state, &query).await?;
 
     let prefix = links::prefix_before(req.path(), "/tasks");
     let shown = Shown { prefix, tracebacks: caller.sees_tracebacks() };
@@ -45,6 +43,14 @@ pub(crate) async fn get(req: HttpRequest, state: web::Data<State>) -> Result<Htt
         response.insert_header((header::LINK, HeaderValue::try_from(link).expect("made of a path and encoded values")));
     }
     Ok(response.body(body))
+}
+
+/// The tasks that a query asks for, and where the next page starts.
+pub(crate) async fn page(state: &State, query: &Query) -> Result<(Vec<TaskResult>, Option<JobId>), Problem> {
+    let backend = query.get("backend").unwrap_or("default");
+    let filter = filter_of(state, query).await?;
+    let page = page_of(query, backend)?;
+    Ok(state.board.list(backend, filter, page).await?)
 }
 
 async fn filter_of(state: &State, query: &Query) -> Result<Filter, Problem> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use callboard_tasks::Problem as FieldProblem;
 
@@ -142,15 +142,27 @@ struct Inner {
     detail: Cow<'static, str>,
     errors: Vec<FieldProblem>,
     did_you_mean: Vec<String>,
+    existing: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
+    /// A problem of this kind, without the headers that its kind has.
+    pub(crate) fn bare(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        let inner = Inner {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            did_you_mean: Vec::new(),
+            existing: None,
+            headers: Vec::new(),
+        };
+        Self(Box::new(inner))
+    }
+
     /// A problem of this kind; `detail` is safe to show to whoever asked.
     pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        let inner =
-            Inner { kind, detail: detail.into(), errors: Vec::new(), did_you_mean: Vec::new(), headers: Vec::new() };
-        let problem = Self(Box::new(inner));
+        let problem = Self::bare(kind, detail);
         match kind {
             Kind::QueueFull | Kind::StoreBusy | Kind::RateLimited => problem.retry_after(1),
             Kind::Draining | Kind::StoreUnavailable => problem.retry_after(5),
@@ -188,6 +200,12 @@ impl Problem {
     /// Adds names that may have been meant.
     pub(crate) fn did_you_mean(mut self, names: Vec<String>) -> Self {
         self.0.did_you_mean = names;
+        self
+    }
+
+    /// Adds the id of the task that stands in the way.
+    pub(crate) fn existing(mut self, id: String) -> Self {
+        self.0.existing = Some(id);
         self
     }
 
@@ -229,7 +247,7 @@ impl Problem {
 
     /// Writes it as a JSON object.
     pub(crate) fn write(&self, out: &mut Vec<u8>, request_id: Option<&str>) {
-        let Inner { kind, detail, errors, did_you_mean, .. } = self.0.as_ref();
+        let Inner { kind, detail, errors, did_you_mean, existing, .. } = self.0.as_ref();
         let mut object = Object::open(out);
         let uri = object.name("type");
         uri.extend_from_slice(b"\"/problems/");
@@ -251,6 +269,9 @@ impl Problem {
         if !did_you_mean.is_empty() {
             object.list("did_you_mean", did_you_mean, json::write);
         }
+        if let Some(existing) = existing {
+            object.text("existing", existing);
+        }
         object.close();
     }
 
@@ -260,10 +281,26 @@ impl Problem {
         self.write(&mut body, Some(request_id));
         let mut response = HttpResponse::build(self.0.kind.status());
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
+        let mut response = response.body(body);
+        self.add_headers(response.headers_mut());
+        response
+    }
+
+    /// Adds its headers to an answer that somebody else has written.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0.headers {
-            response.insert_header((name.clone(), value.clone()));
+            headers.insert(name.clone(), value.clone());
         }
-        response.body(body)
+    }
+
+    /// What it says of itself.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What is wrong with the fields of the request.
+    pub(crate) fn errors(&self) -> &[FieldProblem] {
+        &self.0.errors
     }
 }
 

@@ -58,9 +58,18 @@ impl Query {
 
     /// The query again, with one parameter set anew.
     pub(crate) fn with(&self, name: &str, value: &str) -> String {
+        self.but(name, Some((name, value)))
+    }
+
+    /// The query again, without one parameter.
+    pub(crate) fn without(&self, name: &str) -> String {
+        self.but(name, None)
+    }
+
+    fn but(&self, name: &str, more: Option<(&str, &str)>) -> String {
         let mut query = String::new();
         let others = self.0.iter().filter(|(key, value)| key != name && !value.is_empty());
-        for (key, value) in others.map(|(key, value)| (key.as_str(), value.as_str())).chain([(name, value)]) {
+        for (key, value) in others.map(|(key, value)| (key.as_str(), value.as_str())).chain(more) {
             query.push(if query.is_empty() { '?' } else { '&' });
             query.push_str(key);
             query.push('=');

@@ -15,10 +15,15 @@ impl From<Error> for Problem {
             }
             Error::UnknownBackend { .. } => Self::new(Kind::UnknownBackend, error.to_string()),
             Error::InvalidSchedule(invalid) => Self::fields(invalid.problems),
-            Error::NoSchedule(_) => Self::new(Kind::NotFound, error.to_string()),
             Error::NotFound(_) => Self::new(Kind::NotFound, error.to_string()),
             Error::Pruned(_) => Self::new(Kind::Pruned, error.to_string()),
             Error::InvalidMove(invalid) => invalid.into(),
+            Error::UniqueConflict { existing } => {
+                Self::new(Kind::UniqueConflict, error.to_string()).existing(existing.to_string())
+            }
+            Error::IdempotencyMismatch => Self::new(Kind::IdempotencyMismatch, error.to_string()),
+            Error::QueueFull { .. } => Self::new(Kind::QueueFull, error.to_string()),
+            Error::NoSchedule(_) => Self::new(Kind::NotFound, error.to_string()),
             Error::Unsupported { .. } => Self::new(Kind::ValidationFailed, error.to_string()),
             Error::Full { .. } => Self::new(Kind::QueueFull, error.to_string()),
             Error::Draining => Self::new(Kind::Draining, error.to_string()),
@@ -50,6 +55,8 @@ impl From<StoreError> for Problem {
             StoreError::NotFound(id) => Error::NotFound(id).into(),
             StoreError::Pruned(id) => Error::Pruned(id).into(),
             StoreError::InvalidMove(invalid) => invalid.into(),
+            StoreError::UniqueConflict { existing, .. } => Error::UniqueConflict { existing }.into(),
+            StoreError::IdempotencyMismatch => Error::IdempotencyMismatch.into(),
             StoreError::VersionMismatch { .. } => Self::new(Kind::PreconditionFailed, store.to_string()),
             StoreError::Busy(_) => Self::new(Kind::StoreBusy, "the store is busy"),
             StoreError::Refused(reason) => {

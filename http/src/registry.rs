@@ -9,7 +9,7 @@ use crate::json::Object;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::State;
-use crate::task_json;
+use crate::{schema, task_json};
 
 /// The handler.
 pub(crate) async fn get(req: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
@@ -35,10 +35,13 @@ fn write_task(out: &mut Vec<u8>, task: &Published) {
     object.close();
 }
 
-/// A parameter; `default` is there only where there is one.
+/// A parameter; `schema` and `default` are there only where there is one.
 fn write_parameter(out: &mut Vec<u8>, parameter: &PublishedParameter) {
     let mut object = Object::open(out);
     object.text("name", &parameter.name).text("type", &parameter.type_name).value("required", &parameter.required);
+    if let Some(schema) = schema::of(parameter) {
+        object.value("schema", &schema);
+    }
     if let Some(default) = &parameter.default {
         object.raw("default", default.as_str());
     }

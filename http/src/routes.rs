@@ -11,7 +11,9 @@ use crate::config::HttpConfig;
 use crate::edge::Edge;
 use crate::problem::{Kind, Problem};
 use crate::state::State;
-use crate::{csp, enqueue, events, health, list, registry, schedules, tasks};
+use crate::{
+    csp, enqueue, events, health, list, metrics, openapi, queues, registry, schedules, tasks, ui, why, workers,
+};
 
 /// The routes of a board, to be mounted in an application of your own, at the root or under any prefix:
 ///
@@ -53,6 +55,7 @@ pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
     mount.at("/tasks/{id}").get(tasks::get).patch(tasks::patch).delete(tasks::delete);
     mount.at("/tasks/{id}/result").get(tasks::result);
     mount.at("/tasks/{id}/events").get(events::get);
+    mount.at("/tasks/{id}/why").get(why::get);
     mount.at("/tasks/{id}/cancel").post(tasks::cancel);
     mount.at("/tasks/{id}/retry").post(tasks::retry);
     mount.at("/tasks/{id}/run-now").post(tasks::run_now);
@@ -62,9 +65,17 @@ pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
     mount.at("/schedules/{name}/run").post(schedules::run);
     mount.at("/schedules/{name}/pause").post(schedules::pause);
     mount.at("/schedules/{name}/resume").post(schedules::resume);
+    mount.at("/queues").get(queues::list);
+    mount.at("/queues/{queue}").get(queues::get).patch(queues::patch);
+    mount.at("/queues/{queue}/pause").post(queues::pause);
+    mount.at("/queues/{queue}/resume").post(queues::resume);
+    mount.at("/workers").get(workers::get);
+    mount.at("/metrics").get(metrics::get);
+    mount.at("/openapi.json").get(openapi::get);
     mount.at("/registry").get(registry::get);
     mount.at("/csp/reports").door(Edge::open).options(csp_reports_options).post(csp_reports);
     mount.at("/problems/{slug}").door(Edge::public).get(problem_page);
+    ui::mount(&mut mount);
     mount.health();
 }
 
@@ -80,16 +91,23 @@ pub(crate) fn default(state: &Arc<State>) -> Route {
 }
 
 /// Mounts one path after the other, and notes what there is.
-struct Mount<'a> {
+pub(crate) struct Mount<'a> {
     cfg: &'a mut web::ServiceConfig,
     state: &'a Arc<State>,
 }
 
 impl<'a> Mount<'a> {
+    /// A path of the dashboard: its answers are pages, also those that are errors.
+    pub(crate) fn page<'m>(&'m mut self, path: &'static str) -> At<'m, 'a> {
+        let mut at = self.at(path).door(Edge::page);
+        at.page = true;
+        at
+    }
+
     /// A path, mounted when its methods are complete.
     fn at<'m>(&'m mut self, path: &'static str) -> At<'m, 'a> {
         let edge = Edge::new(self.state, path);
-        At { mount: self, path, edge: Some(edge), methods: Vec::new(), options: None }
+        At { mount: self, path, edge: Some(edge), page: false, methods: Vec::new(), options: None }
     }
 
     fn health(&mut self) {
@@ -99,10 +117,11 @@ impl<'a> Mount<'a> {
 }
 
 /// A path with its methods.
-struct At<'m, 'a> {
+pub(crate) struct At<'m, 'a> {
     mount: &'m mut Mount<'a>,
     path: &'static str,
     edge: Option<Edge>,
+    page: bool,
     methods: Vec<(&'static str, Route)>,
     options: Option<Route>,
 }
@@ -114,8 +133,13 @@ impl At<'_, '_> {
         self
     }
 
+    /// Lets everybody in.
+    pub(crate) fn open(self) -> Self {
+        self.door(Edge::open)
+    }
+
     /// GET, and HEAD, which is GET without the body.
-    fn get<F, A>(self, handler: F) -> Self
+    pub(crate) fn get<F, A>(self, handler: F) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
@@ -124,7 +148,7 @@ impl At<'_, '_> {
         self.with("GET, HEAD", web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler))
     }
 
-    fn post<F, A>(self, handler: F) -> Self
+    pub(crate) fn post<F, A>(self, handler: F) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
@@ -179,7 +203,12 @@ impl Drop for At<'_, '_> {
             .default_service(web::to(move |req: HttpRequest| wrong_method(req, header.clone())));
         let resource = routes.into_iter().chain(self.options.take()).fold(resource, Resource::route);
         let edge = self.edge.take().expect("it is taken here alone");
-        self.mount.cfg.service(resource.wrap(edge));
+        if self.page {
+            // Outermost, so that answers of the edge have the policy as well.
+            self.mount.cfg.service(resource.wrap(edge).wrap(ui::policy()));
+        } else {
+            self.mount.cfg.service(resource.wrap(edge));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What all handlers share.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,10 +13,16 @@ use callboard_tasks::{JobId, TaskResult, WaitError, WaitFor};
 use futures::future::{Either, select};
 use parking_lot::Mutex;
 
-use crate::access::{Caller, Policy, TokenRing};
+use crate::access::{Caller, Client, Facts, Limiter, Policy, RateLimit, Sessions, TokenRing};
 use crate::config::{Guard, HttpConfig, Limits};
-use crate::csp::{Collector, CspReports};
+use crate::csp::{Collector, CspReports, ReportCounts};
+use crate::metrics::Requests;
+use crate::problem::Problem;
 use crate::quota::Quotas;
+use crate::ui;
+
+/// How often somebody may try to log in.
+const LOGINS: RateLimit = RateLimit { requests: 5, per: Duration::from_secs(60) };
 
 /// A board with what its front end was told.
 pub(crate) struct State {
@@ -26,6 +33,12 @@ pub(crate) struct State {
     csp_reports: Mutex<Option<Collector>>,
     /// How many streams of events are open.
     streams: Arc<AtomicUsize>,
+    /// Requests that were taken, by client.
+    rates: Option<Limiter<Client>>,
+    /// Attempts to log in, by address.
+    pub(crate) logins: Limiter<Option<IpAddr>>,
+    /// Counts of the requests that were answered.
+    pub(crate) requests: Requests,
     /// The paths that are mounted, with their methods.
     routes: Mutex<BTreeMap<&'static str, String>>,
 }
@@ -47,9 +60,12 @@ impl State {
             hosts: config.hosts,
             proxies: config.trusted_proxies,
             tokens: TokenRing::new(config.tokens),
+            sessions: Sessions::default(),
             read_only: config.read_only,
         };
         let csp_reports = Mutex::new(config.csp_reports);
+        // The pages are part of the program: if one of them is broken, that shows at the start.
+        ui::compile();
         Self {
             board: board.clone(),
             policy,
@@ -57,6 +73,9 @@ impl State {
             quotas: Quotas::new(config.quotas),
             csp_reports,
             streams: Arc::default(),
+            rates: config.rate_limit.map(Limiter::new),
+            logins: Limiter::new(LOGINS),
+            requests: Requests::default(),
             routes: Mutex::default(),
         }
     }
@@ -71,6 +90,14 @@ impl State {
                 let collector = Collector::new(&CspReports::new().start());
                 known.insert(collector.trusted_proxies(self.policy.proxies.clone())).clone()
             }
+        }
+    }
+
+    /// Takes a request of that client, if it has not made too many.
+    pub(crate) fn take(&self, caller: Option<&Caller>, facts: &Facts<'_>) -> Result<(), Problem> {
+        match &self.rates {
+            Some(rates) => rates.take(Client::of(caller, facts, &self.policy.proxies)),
+            None => Ok(()),
         }
     }
 
@@ -101,6 +128,19 @@ impl State {
         let one_more = |open| (open < self.limits.streams).then_some(open + 1);
         self.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         Some(Place(Arc::clone(&self.streams)))
+    }
+
+    /// How many streams are open.
+    pub(crate) fn open_streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// What was counted of the reports of browsers, and how many requests with some were dropped; `None` if none has
+    /// come or their actor does not answer in time.
+    pub(crate) async fn csp_counts(&self, patience: Duration) -> Option<(ReportCounts, u64)> {
+        let collector = self.csp_reports.lock().clone()?;
+        let counts = tokio::time::timeout(patience, collector.counts()).await.ok()??;
+        Some((counts, collector.dropped()))
     }
 
     /// Waits for a task, but not into the shutdown of the board: who still waited then would hold it up.

@@ -101,17 +101,21 @@ pub(crate) async fn cancel(req: HttpRequest, state: web::Data<State>) -> Result<
     let caller = state.caller(&req);
     caller.must(Right::Write)?;
     Query::of(&req, &[])?;
-    let id = id_of(&req)?;
-    let result = match state.board.cancel(id).await {
+    let result = cancel_now(&state, id_of(&req)?).await?;
+    let status = if result.is_finished() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok(with_task(builder(&state, &result, status), &req, &caller, &result))
+}
+
+/// Ends a task that waits, or asks a running one to stop.
+pub(crate) async fn cancel_now(state: &State, id: JobId) -> Result<TaskResult, Problem> {
+    Ok(match state.board.cancel(id).await {
         // Somebody has asked already: to ask again is no mistake.
         Err(
             Error::InvalidMove(InvalidMove { from: Phase::Cancelling, .. })
             | Error::Store(StoreError::InvalidMove(InvalidMove { from: Phase::Cancelling, .. })),
         ) => state.board.get(id).await?,
         answer => answer?,
-    };
-    let status = if result.is_finished() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok(with_task(builder(&state, &result, status), &req, &caller, &result))
+    })
 }
 
 /// `POST /tasks/{id}/retry`.
@@ -171,6 +175,12 @@ pub(crate) async fn patch(
     let priority = members.read(Member::Priority, read::priority).map(|n| i8::try_from(n).expect("in its range"));
     let queue = members.read(Member::Queue, read::name);
     let max_attempts = members.read(Member::MaxAttempts, read::max_attempts);
+    for member in [Member::Priority, Member::Queue, Member::MaxAttempts] {
+        // Of these null says nothing, and somebody meant something by it.
+        if members.given(member) == Some("null") {
+            members.mistake(format!("#/{}", Member::NAMES[member.place()]), "is null; give a value or leave it out");
+        }
+    }
     let mistakes = members.mistakes();
     if !mistakes.is_empty() {
         return Err(Problem::fields(mistakes));

@@ -27,6 +27,9 @@ pub(super) struct Serve {
     /// Register the demo tasks also beside a settings file
     #[arg(long)]
     demo: bool,
+    /// Refuse everything that changes something, over HTTP and on the dashboard
+    #[arg(long)]
+    read_only: bool,
 }
 
 impl Program {
@@ -37,6 +40,7 @@ impl Program {
         if let Some(bind) = options.bind {
             settings.http.bind = bind;
         }
+        settings.http.read_only |= options.read_only;
         let builder = self.with_demo(options.demo, &settings)?;
         actix_web::rt::System::new().block_on(async {
             let shutdown = signals::first().map_err(Error::Signals)?;

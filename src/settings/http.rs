@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use callboard_http::{HttpConfig, Network, Token};
+use callboard_http::{HttpConfig, Limits, Network, RateLimit, Token};
+use callboard_tasks::parse_duration;
 
 use super::section::Section;
 use super::tokens;
@@ -25,6 +27,12 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<Network>,
     /// How many recipients of mail a token may name in an hour; `None` is any number.
     pub mail_recipients_per_hour: Option<u32>,
+    /// How many requests are taken from the holder of a token, or without one from an address; `None`: any number.
+    pub rate_limit: Option<RateLimit>,
+    /// The longest that a request waits for a task; 30 s unless said.
+    pub longest_wait: Duration,
+    /// Whether nothing may be changed over HTTP.
+    pub read_only: bool,
 }
 
 impl Default for HttpSettings {
@@ -35,18 +43,31 @@ impl Default for HttpSettings {
             hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             mail_recipients_per_hour: None,
+            rate_limit: None,
+            longest_wait: Limits::default().wait,
+            read_only: false,
         }
     }
 }
 
 impl From<HttpSettings> for HttpConfig {
     fn from(settings: HttpSettings) -> Self {
-        let HttpSettings { bind: _, tokens, hosts, trusted_proxies, mail_recipients_per_hour } = settings;
+        let HttpSettings {
+            bind: _,
+            tokens,
+            hosts,
+            trusted_proxies,
+            rate_limit,
+            longest_wait,
+            read_only,
+            mail_recipients_per_hour,
+        } = settings;
         #[cfg(feature = "mail")]
         let quotas = mail_recipients_per_hour.map(crate::mail::recipients_quota).into_iter().collect();
         #[cfg(not(feature = "mail"))]
         let quotas = mail_recipients_per_hour.map(|_| Vec::new()).unwrap_or_default();
-        Self { tokens, hosts, trusted_proxies, quotas, ..Self::default() }
+        let limits = Limits { wait: longest_wait, ..Limits::default() };
+        Self { tokens, hosts, trusted_proxies, rate_limit, limits, read_only, quotas, ..Self::default() }
     }
 }
 
@@ -79,9 +100,23 @@ pub(super) fn read(mut http: Section<'_>, folder: &Path) -> HttpSettings {
     }
     settings.mail_recipients_per_hour =
         http.number("mail_recipients_per_hour", 1..=1_000_000_000).and_then(|number| u32::try_from(number.value).ok());
-    http.later("rate_limit");
+    if let Some(rate) = http.read("rate_limit", "100/1m", str::parse::<RateLimit>) {
+        settings.rate_limit = Some(rate.value);
+    }
+    if let Some(wait) = http.read("longest_wait", "30s", longest_wait) {
+        settings.longest_wait = wait.value;
+    }
+    if let Some(read_only) = http.flag("read_only") {
+        settings.read_only = read_only.value;
+    }
     http.finish();
     settings
+}
+
+/// A time of at most 30 s, which is what clients are promised.
+fn longest_wait(text: &str) -> Result<Duration, String> {
+    let wait = parse_duration(text)?;
+    if wait > Limits::default().wait { Err(format!("{text:?} is longer than 30s")) } else { Ok(wait) }
 }
 
 /// An address with its port; `localhost` is 127.0.0.1.

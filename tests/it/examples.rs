@@ -69,6 +69,11 @@ fn csp_prints_what_it_promises() {
 }
 
 #[test]
+fn embed_http_prints_what_it_promises() {
+    prints_what_it_promises("embed_http", &["--once"]);
+}
+
+#[test]
 fn every_example_is_checked_here() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let here = include_str!("examples.rs");

@@ -15,6 +15,7 @@ use super::desk::{Desk, DeskBoard};
 use super::record::{Facts, ending};
 use super::turn::Turn;
 use super::worker::Slot;
+use crate::counts::Ended;
 use crate::panics::{contain, drop_contained};
 use crate::threads::{Threads, Timer};
 
@@ -106,6 +107,8 @@ impl Attempt {
         };
         let ending = ending(result, facts);
         log_retry(&ending, facts);
+        let ended = Ended { spec: &self.spec, attempt: self.attempt, started_at: self.started_at, now: facts.now };
+        self.desk.hub.counts.ended(&self.desk.alias, &ended, &ending);
         self.ended = true;
         let outcome =
             Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending, logs: Vec::new() };

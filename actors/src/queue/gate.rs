@@ -309,6 +309,7 @@ impl Gate for QueueGate {
                 lease: standing == Standing::Held && desk.family().heart_beats(),
                 degraded: desk.degraded.lock().clone(),
                 late_schedules: desk.agenda.late(desk.hub.clock.now()),
+                worker_id: Some(desk.worker_id()),
                 running: desk.running(),
                 claimed: desk.claimed(),
                 workers: desk.slots.iter().map(|slot| slot.health()).collect(),

@@ -5,6 +5,7 @@
 
 mod agenda;
 mod chaos;
+mod counts;
 mod desk;
 mod dispatch;
 mod lease;

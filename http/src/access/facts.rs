@@ -6,7 +6,7 @@ use actix_web::dev::RequestHead;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderValue;
 
-use super::{Network, hosts};
+use super::{COOKIE, Network, SECURE_COOKIE, hosts};
 
 /// What the decision needs of a request.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) fetch_site: Option<&'a str>,
     /// Whether there is a cookie.
     pub(crate) cookie: bool,
+    /// The Cookie headers.
+    pub(crate) cookies: Vec<&'a str>,
     /// The Authorization header.
     pub(crate) authorization: Option<&'a str>,
     /// The X-Request-Id header.
@@ -51,7 +53,10 @@ impl<'a> Facts<'a> {
                 }
                 "origin" => facts.origin = Some(text(value)),
                 "sec-fetch-site" => facts.fetch_site = Some(text(value)),
-                "cookie" => facts.cookie = true,
+                "cookie" => {
+                    facts.cookie = true;
+                    facts.cookies.push(text(value));
+                }
                 "authorization" => facts.authorization = Some(text(value)),
                 "x-request-id" => facts.request_id = Some(value),
                 name @ ("forwarded" | "via" | "x-real-ip") => facts.forwarded.push((name, text(value))),
@@ -66,6 +71,15 @@ impl<'a> Facts<'a> {
             _ => facts.host = None,
         }
         facts
+    }
+
+    /// The id of a session of the dashboard; of two, the one that only this very host can have set.
+    pub(crate) fn session(&self) -> Option<&'a str> {
+        let named = |wanted: &str| {
+            let pairs = self.cookies.iter().flat_map(|cookies| cookies.split(';'));
+            pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == wanted)
+        };
+        [SECURE_COOKIE, COOKIE].into_iter().find_map(named).map(|(_, id)| id)
     }
 
     /// Whether a proxy passed it on, by what it says.

@@ -8,18 +8,23 @@
 mod facts;
 mod hosts;
 mod network;
+mod rate;
 mod scope;
+mod session;
 mod token;
 
 #[cfg(test)]
 mod tests;
 
 pub use network::Network;
+pub use rate::RateLimit;
 pub use scope::Scope;
 pub use token::Token;
 
 pub(crate) use facts::Facts;
+pub(crate) use rate::{Client, Limiter};
 pub(crate) use scope::Right;
+pub(crate) use session::{COOKIE, SECURE_COOKIE, Sessions};
 pub(crate) use token::TokenRing;
 
 use std::sync::Arc;
@@ -41,6 +46,8 @@ pub(crate) struct Policy {
     pub(crate) proxies: Vec<Network>,
     /// The tokens; none means that none is needed.
     pub(crate) tokens: TokenRing,
+    /// Those who have shown a token to the dashboard.
+    pub(crate) sessions: Sessions,
     /// Whether nothing may be changed.
     pub(crate) read_only: bool,
 }
@@ -70,6 +77,12 @@ impl Policy {
 
     fn identify(&self, facts: &Facts<'_>, public: bool, now: Timestamp) -> Result<Caller, Problem> {
         if !self.tokens.is_empty() {
+            let session = facts.session().filter(|_| facts.authorization.is_none());
+            if let Some(token) = session.and_then(|session| self.sessions.find(session, now)) {
+                // A browser sends its cookie whoever made it ask; a bearer token it sends for nobody.
+                self.check_origin(facts)?;
+                return Ok(Caller::Token(token));
+            }
             return match self.tokens.caller(facts.authorization, now) {
                 Err(_) if public => Ok(Caller::Anybody),
                 answer => answer,
@@ -113,7 +126,7 @@ impl Policy {
     /// Keeps pages of other sites from changing anything with the help of a visitor's browser.
     ///
     /// A request with neither header comes from a program; a cookie gives away a browser too old to send either.
-    fn check_origin(&self, facts: &Facts<'_>) -> Result<(), Problem> {
+    pub(crate) fn check_origin(&self, facts: &Facts<'_>) -> Result<(), Problem> {
         if facts.safe {
             return Ok(());
         }
@@ -155,6 +168,18 @@ fn closed(why: &'static str) -> Problem {
     let detail = format!("{why}; create a token with `callboard token create` and send it as a bearer");
     Problem::new(Kind::Unauthorized, detail)
         .header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"callboard\""))
+}
+
+/// As it stands in the audit log: names, and nothing that is secret.
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Local => f.write_str("this machine"),
+            Self::Application => f.write_str("the application"),
+            Self::Token(token) => write!(f, "token {} ({:?})", token.id, token.name),
+            Self::Anybody => f.write_str("anybody"),
+        }
+    }
 }
 
 impl Caller {

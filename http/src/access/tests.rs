@@ -12,6 +12,7 @@ const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn policy() -> Policy {
     Policy {
+        sessions: Sessions::default(),
         guard: Guard::Loopback,
         hosts: vec!["tasks.example".into(), "ported.example:81".into()],
         proxies: vec!["10.0.0.0/8".parse().unwrap()],
@@ -254,5 +255,89 @@ fn a_token_is_known_by_its_shape() {
         format!("TK_12345678_{secret}"),
     ] {
         assert_eq!(Token::id_of(&wrong), None, "{wrong}");
+    }
+}
+
+mod sessions {
+    use std::sync::Arc;
+
+    use jiff::SignedDuration;
+
+    use super::super::{Sessions, Token};
+    use callboard_tasks::Timestamp;
+
+    const START: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn token(expires: Option<Timestamp>) -> Arc<Token> {
+        let sha256 = Token::digest("tk");
+        Arc::new(Token { id: "abcdefgh".into(), name: "shop".into(), sha256, scopes: Vec::new(), expires })
+    }
+
+    fn after(hours: i64) -> Timestamp {
+        START + SignedDuration::from_hours(hours)
+    }
+
+    #[test]
+    fn a_session_holds_while_it_is_used_and_at_most_a_week() {
+        let sessions = Sessions::default();
+        let id = sessions.begin(token(None), START).unwrap();
+        let mut hours = 0;
+        while hours < 7 * 24 - 11 {
+            hours += 11;
+            assert!(sessions.find(&id, after(hours)).is_some() || hours >= 7 * 24, "{hours}");
+        }
+        assert!(sessions.find(&id, after(7 * 24)).is_none());
+
+        let idle = sessions.begin(token(None), START).unwrap();
+        assert!(sessions.find(&idle, after(12)).is_none());
+        assert!(sessions.find(&idle, after(1)).is_none(), "what has ended stays so");
+    }
+
+    #[test]
+    fn a_session_ends_with_its_token_and_when_it_is_left() {
+        let sessions = Sessions::default();
+        let id = sessions.begin(token(Some(after(1))), START).unwrap();
+        assert!(sessions.find(&id, START).is_some());
+        assert!(sessions.find(&id, after(1)).is_none());
+        let other = sessions.begin(token(None), START).unwrap();
+        assert_ne!(id, other);
+        assert_eq!(other.len(), 43);
+        sessions.end(&other);
+        assert!(sessions.find(&other, START).is_none());
+        assert!(sessions.find("", START).is_none());
+    }
+}
+
+mod rates {
+    use std::time::{Duration, Instant};
+
+    use super::super::{Limiter, RateLimit};
+
+    #[test]
+    fn so_many_requests_may_come_at_once_and_then_one_after_the_other() {
+        let limiter = Limiter::new("3/30s".parse().unwrap());
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for _ in 0..3 {
+            assert_eq!(limiter.take_at("ann", at(0)), Ok(()));
+        }
+        assert_eq!(limiter.take_at("ann", at(0)), Err(Duration::from_secs(10)));
+        assert_eq!(limiter.take_at("bob", at(0)), Ok(()));
+        assert_eq!(limiter.take_at("ann", at(9)), Err(Duration::from_secs(1)));
+        assert_eq!(limiter.take_at("ann", at(10)), Ok(()));
+        assert!(limiter.take_at("ann", at(10)).is_err());
+        for _ in 0..3 {
+            assert_eq!(limiter.take_at("ann", at(100)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_and_a_time() {
+        let rate = RateLimit { requests: 100, per: Duration::from_secs(60) };
+        assert_eq!("100/1m".parse(), Ok(rate));
+        for wrong in ["", "100", "0/1m", "-1/1m", "100/", "100/0s", "1m/100", "100/minute"] {
+            let problem = wrong.parse::<RateLimit>().unwrap_err();
+            assert!(problem.contains("100/1m"), "{problem}");
+        }
     }
 }

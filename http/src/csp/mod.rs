@@ -34,7 +34,7 @@ mod source;
 mod words;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use builder::PolicyBuilder;
 pub use delta::Delta;
@@ -59,3 +59,4 @@ pub use source::{Origin, Origins, Source, SourceError, Sources, Unsafe};
 pub use words::Allow;
 
 pub(crate) use reports::{options, post};
+pub(crate) use slot::Slot;

@@ -7,7 +7,7 @@ use callboard_tasks::{AnyCall, Error, Problem as FieldProblem, TaskResult, valid
 use futures::future::join_all;
 use serde_json::value::RawValue;
 
-use super::{call_of, refuse_idempotency_key, traceparent};
+use super::{call_of, traceparent, unique};
 use crate::access::{Caller, Right};
 use crate::body::{self, Form};
 use crate::json::Object;
@@ -48,7 +48,7 @@ pub(crate) async fn post(
     caller.must(Right::EnqueueAny)?;
     let form = body::form_of(&req)?;
     let query = Query::of(&req, if form == Form::Lines { &["atomic"] } else { &[] })?;
-    refuse_idempotency_key(&req)?;
+    unique::refuse(&req)?;
     let body = body::read_within(&req, payload, state.limits.for_batch()).await?;
     let text = text_of(&body)?;
     let batch = match form {

@@ -3,6 +3,7 @@
 mod batch;
 pub(crate) mod read;
 mod scan;
+mod unique;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use callboard_tasks::{AnyCall, Error, Json, Problem as FieldProblem, RunAfter, TaskResult, WaitFor, near_names};
+use callboard_tasks::{
+    AnyCall, Error, Json, Problem as FieldProblem, RunAfter, TaskResult, Unique, WaitFor, near_names,
+};
 
 pub(crate) use self::batch::post as post_batch;
 
@@ -22,7 +25,7 @@ use crate::state::State;
 use crate::task_json::{self, Shown};
 use crate::{body, links, prefer};
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 members! {
@@ -42,7 +45,6 @@ members! {
         Unique "unique",
         LimitKey "limit_key",
     }
-    later 2
 }
 
 /// `POST /enqueue`.
@@ -54,23 +56,16 @@ pub(crate) async fn post(
     let caller = state.caller(&req);
     caller.must(Right::EnqueueAny)?;
     Query::of(&req, &[])?;
-    refuse_idempotency_key(&req)?;
     let body = body::read_json(&req, payload, state.limits).await?;
     let mut call = call_of(&state, &caller, text_of(&body)?).await?;
     call.options_mut().traceparent = traceparent(&req);
+    call.options_mut().idempotency = unique::idempotency(&req, &caller, &body)?;
     let charge = state.quotas.charge(&caller, std::slice::from_ref(&call))?;
     let enqueued = state.board.try_enqueue_any(call).await?;
     charge.keep();
     let wait = prefer::wait(req.headers(), state.limits.wait);
     let (result, waited) = finished_in_time(&state, enqueued, wait).await;
     Ok(answer(&req, &caller, &result, waited.then_some(wait)))
-}
-
-fn refuse_idempotency_key(req: &HttpRequest) -> Result<(), Problem> {
-    match req.headers().contains_key(IDEMPOTENCY_KEY) {
-        true => Err(Problem::parameter("Idempotency-Key", "is not supported yet")),
-        false => Ok(()),
-    }
 }
 
 /// The trace that a request belongs to; one that is none is not kept.
@@ -105,6 +100,9 @@ fn answer(req: &HttpRequest, caller: &Caller, result: &TaskResult, waited: Optio
     let mut response = HttpResponse::build(status);
     response.insert_header((header::LOCATION, location));
     response.insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE));
+    if result.is_replayed() {
+        response.insert_header((REPLAYED, HeaderValue::from_static("true")));
+    }
     if let Some(wait) = waited {
         response.insert_header(prefer::applied(wait));
     }
@@ -186,13 +184,12 @@ struct Options<'a> {
     expires: RunAfter,
     tags: Vec<String>,
     metadata: Option<Json>,
+    unique: Option<Unique>,
+    limit_key: Option<Cow<'a, str>>,
 }
 
 impl<'a> Options<'a> {
     fn read(members: &mut Members<'a, Member>, state: &State) -> Self {
-        for later in [Member::Unique, Member::LimitKey] {
-            members.read(later, |_| Err::<(), _>("is not supported yet".into()));
-        }
         let clock = state.board.clock();
         Self {
             backend: members.read(Member::Backend, read::name),
@@ -204,6 +201,8 @@ impl<'a> Options<'a> {
             expires: members.read(Member::ExpiresAt, |json| read::when(json, clock)).unwrap_or_default(),
             tags: members.read(Member::Tags, read::tags).unwrap_or_default(),
             metadata: members.read(Member::Metadata, read::metadata),
+            unique: members.read(Member::Unique, unique::unique),
+            limit_key: members.read(Member::LimitKey, read::text),
         }
     }
 
@@ -219,6 +218,8 @@ impl<'a> Options<'a> {
         options.expires = self.expires;
         options.tags = self.tags;
         options.metadata = self.metadata.map(Ok);
+        options.unique = self.unique;
+        options.limit_key = self.limit_key.map(Cow::into_owned);
         call
     }
 }

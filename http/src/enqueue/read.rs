@@ -66,7 +66,7 @@ fn check_size(json: &str, limit: usize) -> Result<(), Wrong> {
 }
 
 /// A whole number of a range; `1.0` is one.
-fn whole(json: &str, least: i64, most: i64) -> Result<i64, Wrong> {
+pub(crate) fn whole(json: &str, least: i64, most: i64) -> Result<i64, Wrong> {
     let number = json.parse::<i64>().ok().or_else(|| {
         let float: f64 = json.parse().ok()?;
         // Up to 2^53 every whole number has its own float.

@@ -69,6 +69,8 @@ async fn a_wrong_change_names_its_member_and_changes_nothing() {
         (r#"{"queue": "a b"}"#, "#/queue"),
         (r#"{"queue": "elsewhere"}"#, "#/queue"),
         (r#"{"task": "greet"}"#, "#/task"),
+        (r#"{"priority": null}"#, "#/priority"),
+        (r#"{"queue": null, "run_after": null}"#, "#/queue"),
         ("{}", "#"),
         ("[]", "#"),
     ] {

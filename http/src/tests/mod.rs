@@ -9,14 +9,23 @@ mod enqueue;
 mod events;
 mod list;
 mod losses;
+mod metrics;
 mod mount;
+mod openapi;
 mod parts;
 mod polling;
+mod properties;
+mod queues;
+mod rates;
 mod refusals;
 mod schedules;
 mod server;
 mod status;
 mod tokens;
+mod ui;
+#[cfg(unix)]
+mod ui_browser;
+mod unique;
 
 use std::net::SocketAddr;
 use std::time::Duration;

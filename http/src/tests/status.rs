@@ -10,16 +10,18 @@ async fn the_registry_lists_the_tasks_that_are_open_to_http() {
     let items = body["items"].as_array().unwrap();
     let names: Vec<_> = items.iter().map(|task| task["name"].as_str().unwrap()).collect();
     assert_eq!(names, [add::NAME, fail::NAME, greet::NAME, pass_gate::NAME, report_and_pass::NAME]);
+    let number = serde_json::json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX});
     assert_eq!(
         items[0],
         serde_json::json!({"name": add::NAME, "description": "Adds two numbers.", "queue": "math", "parameters": [
-            {"name": "a", "type": "i64", "required": true},
-            {"name": "b", "type": "i64", "required": true},
+            {"name": "a", "type": "i64", "required": true, "schema": number},
+            {"name": "b", "type": "i64", "required": true, "schema": number},
         ]})
     );
     assert_eq!(
         items[2]["parameters"][1],
-        serde_json::json!({"name": "word", "type": "String", "required": false, "default": "hello"})
+        serde_json::json!({"name": "word", "type": "String", "required": false,
+            "schema": {"type": "string", "default": "hello"}, "default": "hello"})
     );
 }
 

@@ -47,7 +47,7 @@ fn mistakes_of_the_front_end_are_reported_with_the_others() {
         "callboard.toml:4: http.bind \"8000\" is no address with a port",
         "callboard.toml:5: http.hosts[0] is \"https://a\"; write a name",
         "callboard.toml:6: http.trusted_proxies[0] is wrong: \"nginx\" is neither",
-        "callboard.toml:7: http.rate_limit is not part of this version yet",
+        "callboard.toml:7: http.rate_limit is 5; write text such as \"100/1m\"",
         "callboard.toml:8: http.host is no setting; did you mean hosts?",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");
@@ -113,4 +113,16 @@ fn every_mistake_of_a_tokens_file_is_reported_and_no_digest_repeated() {
 fn a_tokens_file_without_a_token_is_refused_because_nobody_means_an_open_door_by_it() {
     let error = with_tokens("", 0o600).unwrap_err();
     assert!(error.contains("token is missing; write a table [[token]]"), "{error}");
+}
+
+#[test]
+fn what_the_front_end_takes_can_be_limited() {
+    let text = "[http]\nrate_limit = \"100/1m\"\nlongest_wait = \"5s\"\nread_only = true\n";
+    let config: HttpConfig = good(&format!("{MEMORY}{text}")).http.into();
+    assert_eq!(config.rate_limit, "100/1m".parse().ok());
+    assert_eq!((config.limits.wait, config.read_only), (std::time::Duration::from_secs(5), true));
+    let usual: HttpConfig = good(MEMORY).http.into();
+    assert_eq!((usual.rate_limit, usual.read_only), (None, false));
+    let problems = problems(&format!("{MEMORY}[http]\nrate_limit = \"fast\"\nlongest_wait = \"1m\"\n"));
+    assert!(problems[0].contains("http.rate_limit") && problems[1].contains("http.longest_wait"), "{problems:?}");
 }

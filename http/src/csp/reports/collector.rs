@@ -12,8 +12,9 @@ use actix_web::{HttpRequest, HttpResponse, Resource, web};
 use callboard_tasks::Clock;
 use parking_lot::Mutex;
 
-use super::actor::{CspReports, ReceiveViolations};
+use super::actor::{CspReports, GetReports, ReceiveViolations};
 use super::buckets::Buckets;
+use super::desk::ReportCounts;
 use super::normalise::{Circumstances, normalise};
 use super::origins::Origins;
 use super::parse::{Format, parse};
@@ -115,6 +116,11 @@ impl Collector {
                 let answer = wrong_method(req.clone(), HeaderValue::from_static("POST, OPTIONS")).await;
                 answer.unwrap_or_else(|problem| shown(&problem, &req))
             }))
+    }
+
+    /// What became of the reports so far; `None` if the actor behind has ended.
+    pub(crate) async fn counts(&self) -> Option<ReportCounts> {
+        self.to.send(GetReports).await.ok().map(|summary| summary.counts)
     }
 
     pub(crate) fn is_running(&self) -> bool {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(unix)]
-mod browser;
+pub(crate) mod browser;
 mod collector;
 mod desk;
 mod lint;

@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use super::super::DEADLINE;
 
 /// Where the programs are.
-pub(super) struct Programs {
+pub(crate) struct Programs {
     chromium: PathBuf,
     chromedriver: PathBuf,
 }
 
 /// The programs; `None` if one is missing and that is no failure. `tests/left_out.rs` of the whole looks for the same.
-pub(super) fn programs() -> Option<Programs> {
+pub(crate) fn programs() -> Option<Programs> {
     let find = |names: &[&str]| {
         let paths = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&paths)
@@ -43,7 +43,7 @@ pub(super) fn programs() -> Option<Programs> {
 }
 
 /// A browser with a profile of its own.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     client: Client,
     // Ended in this order.
     _driver: Driver,
@@ -51,7 +51,7 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) async fn start(programs: &Programs) -> Self {
+    pub(crate) async fn start(programs: &Programs) -> Self {
         let profile = Profile::new();
         let (driver, port) = Driver::start(&programs.chromedriver).await;
         let user_data = format!("--user-data-dir={}", profile.0.display());
@@ -77,34 +77,50 @@ impl Browser {
         Self { client, _driver: driver, _profile: profile }
     }
 
-    pub(super) async fn open(&self, url: &str) {
+    pub(crate) async fn open(&self, url: &str) {
         self.client.goto(url).await.unwrap();
     }
 
-    pub(super) async fn reload(&self) {
+    pub(crate) async fn reload(&self) {
         self.client.refresh().await.unwrap();
     }
 
-    pub(super) async fn back(&self) {
+    pub(crate) async fn back(&self) {
         self.client.back().await.unwrap();
     }
 
-    pub(super) async fn text(&self, selector: &str) -> String {
+    pub(crate) async fn text(&self, selector: &str) -> String {
         self.client.find(Locator::Css(selector)).await.unwrap().text().await.unwrap()
     }
 
+    /// Clicks an element, once it is there.
+    pub(crate) async fn click(&self, selector: &str) {
+        self.until(selector).await;
+        self.client.find(Locator::Css(selector)).await.unwrap().click().await.unwrap();
+    }
+
+    /// Waits for a page that has such an element.
+    pub(crate) async fn until(&self, selector: &str) {
+        let begun = Instant::now();
+        let there = format!("return document.querySelector({selector:?}) !== null");
+        while self.js(&there).await != true {
+            assert!(begun.elapsed() < DEADLINE, "no page has {selector}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The colour in which an element is shown.
-    pub(super) async fn color(&self, selector: &str) -> String {
+    pub(crate) async fn color(&self, selector: &str) -> String {
         let script = format!("return getComputedStyle(document.querySelector({selector:?})).color");
         self.client.execute(&script, Vec::new()).await.unwrap().as_str().unwrap().to_owned()
     }
 
     /// What a script returns.
-    pub(super) async fn js(&self, script: &str) -> Value {
+    pub(crate) async fn js(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap()
     }
 
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.client.clone().close().await.unwrap();
     }
 }

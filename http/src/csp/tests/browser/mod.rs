@@ -1,7 +1,7 @@
 //! What a real browser makes of it. Needs chromium and chromedriver; where they are missing these tests do not run,
 //! and the end of `cargo test` says so.
 
-mod driver;
+pub(crate) mod driver;
 mod site;
 
 use std::time::Duration;

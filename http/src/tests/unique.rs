@@ -1,0 +1,160 @@
+//! What keeps a call from being enqueued twice, what limits a queue, and why a task waits.
+
+use serde_json::json;
+
+use super::*;
+
+fn report(key: &str, more: &str, args: &str) -> TestRequest {
+    let unique = format!(r#"{{"key": "{key}"{more}}}"#);
+    enqueue(&format!(r#"{{"task": "add", "args": {args}, "run_after": "1h", "unique": {unique}}}"#))
+}
+
+#[actix_web::test]
+async fn a_second_call_with_a_key_gets_the_task_of_the_first() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let first = ask(&app, report("a", "", "[1, 2]")).await;
+    assert_eq!((first.status.as_u16(), first.json().get("deduplicated")), (202, None));
+    let second = ask(&app, report("a", "", "[3, 4]")).await;
+    assert_eq!((second.status.as_u16(), &second.json()["deduplicated"]), (200, &json!(true)), "{second:?}");
+    assert_eq!((second.id(), &second.json()["args"]), (first.id(), &json!({"a": 1, "b": 2})));
+    assert_eq!(second.header("location"), first.header("location"));
+    assert_ne!(ask(&app, report("b", "", "[1, 2]")).await.id(), first.id());
+}
+
+#[actix_web::test]
+async fn a_call_may_be_refused_or_take_over_instead() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let first = ask(&app, report("a", "", "[1, 2]")).await;
+    let refused = ask(&app, report("a", r#", "on_conflict": "reject""#, "[3, 4]")).await;
+    assert_eq!((refused.status.as_u16(), refused.problem().as_str()), (409, "unique-conflict"));
+    assert_eq!(refused.json()["existing"], first.id());
+    let replaced = ask(&app, report("a", r#", "on_conflict": "replace""#, "[3, 4]")).await;
+    assert_eq!((replaced.status.as_u16(), replaced.id()), (200, first.id()));
+    assert_eq!(ask(&app, get(&format!("/tasks/{}", first.id()))).await.json()["args"], json!({"a": 3, "b": 4}));
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_a_key_is_named() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    for (unique, pointer) in [
+        (r#""a""#, "#/unique"),
+        (r#"{"key": 7}"#, "#/unique/key"),
+        (r#"{"key": ""}"#, "#/unique/key"),
+        (r#"{"until": "later"}"#, "#/unique/until"),
+        (r#"{"for": "soon"}"#, "#/unique/for"),
+        (r#"{"on_conflict": "wait"}"#, "#/unique/on_conflict"),
+        (r#"{"keys": "a"}"#, "#/unique/keys"),
+    ] {
+        let answer = ask(&app, enqueue(&format!(r#"{{"task": "add", "args": [1, 2], "unique": {unique}}}"#))).await;
+        assert_eq!((answer.status.as_u16(), answer.pointers()), (422, vec![pointer.to_owned()]), "{unique}");
+    }
+}
+
+#[actix_web::test]
+async fn a_request_that_comes_again_gets_its_first_answer_again() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let body = r#"{"task": "add", "args": [1, 2]}"#;
+    let send = |body: &str, key: &str| enqueue(body).insert_header(("idempotency-key", key.to_owned()));
+    let first = ask(&app, send(body, "a-1")).await;
+    assert_eq!((first.status.as_u16(), first.header("idempotency-replayed")), (202, None));
+    finished(&board, &first.id()).await;
+    let again = ask(&app, send(body, "a-1")).await;
+    assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (202, Some("true")), "{again:?}");
+    assert_eq!((again.id(), &again.json()["status"]), (first.id(), &json!("READY")));
+    assert_ne!(ask(&app, send(body, "a-2")).await.id(), first.id());
+    let other = ask(&app, send(r#"{"task": "add", "args": [1, 3]}"#, "a-1")).await;
+    assert_eq!((other.status.as_u16(), other.problem().as_str()), (422, "idempotency-mismatch"));
+    for wrong in ["", "a b", &"x".repeat(256)] {
+        assert_eq!(ask(&app, send(body, wrong)).await.problem(), "invalid-parameter", "{wrong}");
+    }
+    let batch = post("/enqueue/batch").insert_header(("content-type", "application/json"));
+    let batch = batch.insert_header(("idempotency-key", "a")).set_payload(r#"{"tasks": []}"#);
+    assert_eq!(ask(&app, batch).await.problem(), "invalid-parameter");
+}
+
+#[actix_web::test]
+async fn two_tokens_may_use_the_same_key() {
+    let (board, _) = board().await;
+    let (ann, one) = super::tokens::token("annannan", &["tasks:enqueue"]);
+    let (bob, other) = super::tokens::token("bobbobbo", &["tasks:enqueue"]);
+    let app = serve(&board, HttpConfig { tokens: vec![one, other], ..HttpConfig::default() }).await;
+    let send = |text: &str| {
+        let request = enqueue(r#"{"task": "add", "args": [1, 2]}"#).insert_header(("idempotency-key", "a"));
+        super::tokens::with(request, text)
+    };
+    let first = ask(&app, send(&ann)).await;
+    assert_ne!(ask(&app, send(&bob)).await.id(), first.id());
+    assert_eq!(ask(&app, send(&ann)).await.id(), first.id());
+}
+
+fn limit(body: &str) -> TestRequest {
+    let request = local(TestRequest::patch().uri("/queues/default"));
+    request.insert_header(("content-type", "application/json")).set_payload(body.to_owned())
+}
+
+#[actix_web::test]
+async fn a_queue_is_limited_and_a_task_says_what_it_waits_for() {
+    let (board, gate) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let answer = ask(&app, limit(r#"{"concurrency": 1, "rate": "100/1m"}"#)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let limits = json!({"concurrency": 1, "rate": "100/1m", "key_concurrency": null, "key_rate": null, "depth": null});
+    assert_eq!(answer.json()["limits"], limits);
+    let first = ask(&app, enqueue(r#"{"task": "pass_gate"}"#)).await.id();
+    board.wait(first.parse().unwrap(), WaitFor::ChangeAfter(1), Duration::from_secs(10)).await.unwrap();
+    let second = ask(&app, enqueue(r#"{"task": "pass_gate"}"#)).await.id();
+    let why = ask(&app, get(&format!("/tasks/{second}/why"))).await.json();
+    assert_eq!((&why["runnable"], &why["reasons"][0]["code"]), (&json!(false), &json!("concurrency_limit")), "{why}");
+    assert!(why["reasons"][0]["detail"].is_string());
+    let why = ask(&app, get(&format!("/tasks/{first}/why"))).await.json();
+    assert_eq!(why["reasons"][0]["code"], "running");
+
+    let answer = ask(&app, limit(r#"{"concurrency": null}"#)).await.json();
+    assert_eq!((&answer["limits"]["concurrency"], &answer["limits"]["rate"]), (&Value::Null, &json!("100/1m")));
+    board.wait(second.parse().unwrap(), WaitFor::ChangeAfter(1), Duration::from_secs(10)).await.unwrap();
+    gate.0.add_permits(2);
+    finished(&board, &second).await;
+    assert_eq!(ask(&app, get(&format!("/tasks/{second}/why"))).await.json()["reasons"][0]["code"], "finished");
+    assert_eq!(ask(&app, get("/tasks/0193b3a0-5c1e-7d2a-9f00-1c2d3e4f5a6b/why")).await.problem(), "not-found");
+}
+
+#[actix_web::test]
+async fn a_wrong_limit_names_its_member_and_changes_nothing() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    for (body, pointer) in [
+        (r#"{"concurrency": 0}"#, "#/concurrency"),
+        (r#"{"rate": "fast"}"#, "#/rate"),
+        (r#"{"depth": "x"}"#, "#/depth"),
+        (r#"{"pace": 1}"#, "#/pace"),
+        ("{}", "#"),
+    ] {
+        let answer = ask(&app, limit(body)).await;
+        assert_eq!((answer.status.as_u16(), answer.pointers()), (422, vec![pointer.to_owned()]), "{body}");
+    }
+    let limits = ask(&app, get("/queues/default")).await.json()["limits"].clone();
+    assert!(limits.as_object().unwrap().values().all(Value::is_null), "{limits}");
+}
+
+#[actix_web::test]
+async fn a_queue_takes_only_so_many() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    ask(&app, limit(r#"{"depth": 2}"#)).await;
+    let later = r#"{"task": "greet", "args": ["Ann"], "run_after": "1h"}"#;
+    let mut last = ask(&app, enqueue(later)).await;
+    // The count may be a second old.
+    for _ in 0..200 {
+        if last.status == 503 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        last = ask(&app, enqueue(later)).await;
+    }
+    assert_eq!((last.status.as_u16(), last.problem().as_str()), (503, "queue-full"));
+    assert!(last.header("retry-after").is_some());
+}
