@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use callboard_tasks::{
     BackendInfo, BoxError, Clock, DataKey, DataMap, Error, InvalidSchedule, Json, MemoryOptions, MemoryStore, Problem,
-    QueueNames, Registry, RegistryError, Schedule, Store, StoreError, Supports, Task, TaskDefinition, check_name,
+    QueueLimits, QueueNames, Registry, RegistryError, Schedule, Store, StoreError, Supports, Task, TaskDefinition,
+    check_name,
 };
 use tracing::{info, warn};
 
@@ -404,6 +405,14 @@ impl Builder {
                     return wrong(alias, problem);
                 }
             }
+            for (queue, limits) in &options.limits {
+                if !backend.queues.allow(queue) {
+                    return wrong(alias, format!("has limits of the queue {queue:?}, which it does not have"));
+                }
+                if let Err((field, problem)) = limits.check() {
+                    return wrong(alias, format!("has limits of the queue {queue:?} whose {field} {problem}"));
+                }
+            }
             if options.lease < Duration::from_millis(300) {
                 return wrong(alias, format!("has a lease of {:?}; give at least 300ms", options.lease));
             }
@@ -494,12 +503,21 @@ pub(crate) struct QueueOptions {
     pub(crate) lease: Duration,
     pub(crate) inbox: usize,
     pub(crate) work: Work,
+    /// What this process sets when it starts.
+    pub(crate) limits: BTreeMap<String, QueueLimits>,
 }
 
 impl Default for QueueOptions {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { workers: cores, concurrency: 100, lease: Duration::from_secs(3), inbox: INBOX, work: Work::all() }
+        Self {
+            workers: cores,
+            concurrency: 100,
+            lease: Duration::from_secs(3),
+            inbox: INBOX,
+            work: Work::all(),
+            limits: BTreeMap::new(),
+        }
     }
 }
 
@@ -588,6 +606,14 @@ impl Backend {
     #[must_use]
     pub fn enqueue_only(self) -> Self {
         self.work(Work::none())
+    }
+
+    /// The limits of a queue over all processes: how much of it runs at once, how fast it starts, how much may wait.
+    /// This process sets them when it starts, in place of any that were there; see also [`Callboard::limit`].
+    #[must_use]
+    pub fn limits(mut self, queue: impl Into<String>, limits: QueueLimits) -> Self {
+        self.options.limits.insert(queue.into(), limits);
+        self
     }
 
     /// How many calls may wait in front of the backend before callers have to; 10,000 unless said.

@@ -1,15 +1,16 @@
 //! `[tasks.<alias>]`: what kind of backend it is, and how it works.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use callboard_actors::{Backend, Work};
-use callboard_tasks::{MemoryOptions, check_name, near_names};
+use callboard_tasks::{MemoryOptions, QueueLimits, check_name, near_names};
 
 use super::section::{Found, Section};
 use super::tree::Place;
-use super::work;
+use super::{limits, work};
 
 /// The kinds, as they are written.
 const KINDS: [(&str, BackendKind); 5] = [
@@ -58,6 +59,8 @@ pub struct BackendSettings {
     pub keep_max: Option<usize>,
     /// Which queues this process works. Default: all.
     pub work: Option<Work>,
+    /// The limits of its queues, which this process sets when it starts. Default: none.
+    pub limits: BTreeMap<String, QueueLimits>,
 }
 
 /// What a backend is.
@@ -157,7 +160,15 @@ pub(super) fn read(mut section: Section<'_>, folder: &Path) -> Option<BackendSet
             work.note_self("has no effect with a backend that has no workers; remove it");
         }
     }
-    section.later("limits");
+    if let Some(limits) = section.section("limits") {
+        let standard = ["default".to_owned()];
+        let known = settings.queues.as_deref().unwrap_or(&standard);
+        if settings.kind.has_store() {
+            settings.limits = limits::read(limits, known);
+        } else {
+            limits.note_self("has no effect with a backend that has no workers; remove it");
+        }
+    }
     section.finish();
     kind.map(|_| settings)
 }
@@ -282,6 +293,7 @@ impl BackendSettings {
             keep_failed: None,
             keep_max: None,
             work: None,
+            limits: BTreeMap::new(),
         }
     }
 }
@@ -312,6 +324,9 @@ impl From<BackendSettings> for Backend {
         }
         if let Some(work) = settings.work {
             backend = backend.work(work);
+        }
+        for (queue, limits) in settings.limits {
+            backend = backend.limits(queue, limits);
         }
         let standard = MemoryOptions::default();
         backend.keep(

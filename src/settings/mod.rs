@@ -5,6 +5,7 @@ mod backend;
 mod csp;
 #[cfg(feature = "http")]
 mod http;
+mod limits;
 #[cfg(feature = "mail")]
 mod mail;
 mod schedules;

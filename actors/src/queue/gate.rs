@@ -51,6 +51,10 @@ impl QueueGate {
         let tasks = desk.hub.registry.iter().map(Published::from).collect();
         desk.store.control(Control::Publish(tasks)).await?;
         register(desk).await?;
+        for (queue, limits) in &desk.options.limits {
+            desk.note_limits(queue, *limits);
+            desk.store.control(Control::Limit { queue: queue.clone(), limits: *limits }).await?;
+        }
         desk.store.listen(desk.ear());
         let (desk, started) = (Arc::clone(desk), tokio::sync::oneshot::channel());
         let (tell, told) = started;

@@ -3,6 +3,7 @@
 mod cancel;
 mod concurrency;
 mod context;
+mod limits;
 mod order;
 mod panics;
 mod pause;
@@ -14,6 +15,7 @@ mod start;
 mod store;
 mod time;
 mod timeouts;
+mod unique;
 mod waiting;
 mod work;
 
