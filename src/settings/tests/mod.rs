@@ -177,8 +177,8 @@ fn what_is_refused_is_never_offered() {
         [
             "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp, mail, templates",
             "callboard.toml:2: http_requests is no setting; did you mean http?",
-            "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options, work",
-            "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options, work",
+            "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options, work, limits",
+            "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options, work, limits",
         ]
     );
     let none = problems("[tasks.default]\nbackend = \"dummy\"\n[tasks.default.options]\nqqqq = 4\n");
