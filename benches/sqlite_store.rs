@@ -3,8 +3,9 @@
 //! Run: cargo bench --bench sqlite_store [-- JOBS [ROUNDS [FOLDER [MEASURE]]]]
 //!
 //! Prints one line of JSON a measure: jobs per second of 64 producers whose jobs are handed off and finished, of bulk
-//! enqueues (1,000 a unit), of a drain (claims and outcomes of 512 and 1,024), of bulk enqueues beside a drain; then the
-//! time of one enqueue at a time, in microseconds.
+//! enqueues (1,000 a unit), of a drain (claims and outcomes of 512 and 1,024), of bulk enqueues beside a drain, of a bulk
+//! enqueue and a drain under limits that hold nothing back and with keys; then the time of one enqueue at a time, in
+//! microseconds.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -13,9 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use callboard::store::sqlite::{SqliteOptions, SqliteStore};
-use callboard::store::{Ask, Claim, Control, Ending, Fate, Job, JobSpec, Json, Outcome, Store, Unit};
+use callboard::store::{Ask, Claim, Control, Ending, Fate, Job, JobSpec, Json, Outcome, QueueLimits, Store, Unit};
 use callboard::{Clock, JobId, RetryPolicy};
-use callboard_tasks::WorkerId;
+use callboard_tasks::{Unique, WorkerId};
 use futures::future::join;
 
 const PRODUCERS: usize = 64;
@@ -44,6 +45,9 @@ fn main() {
                 for limit in [512, 1_024] {
                     drain(&file, jobs, limit).await;
                 }
+            }
+            if wanted("keys") {
+                keys(&file, jobs).await;
             }
             if wanted("both") {
                 bulk_and_drain(&file, jobs).await;
@@ -142,10 +146,15 @@ async fn producers(file: &Path, jobs: usize) {
 }
 
 async fn put(store: &SqliteStore, jobs: usize) {
+    put_made(store, jobs, |_, spec| spec).await;
+}
+
+async fn put_made(store: &SqliteStore, jobs: usize, make: impl Fn(usize, JobSpec) -> JobSpec) {
     let clock = Clock::system();
     let mut under_way = VecDeque::new();
-    for _ in 0..jobs / 1_000 {
-        let unit = Unit { jobs: (0..1_000).map(|_| Arc::new(spec(&clock))).collect(), claim: None, idempotency: None };
+    for thousand in 0..jobs / 1_000 {
+        let made = (0..1_000).map(|n| Arc::new(make(thousand * 1_000 + n, spec(&clock)))).collect();
+        let unit = Unit { jobs: made, claim: None, idempotency: None };
         under_way.push_back(store.enqueue(vec![unit]));
         if under_way.len() > 2 {
             let placed = under_way.pop_front().expect("there are three").await;
@@ -185,6 +194,35 @@ async fn drain(file: &Path, jobs: usize, limit: usize) {
     work(&store, worker, limit, jobs / 1_000 * 1_000).await;
     report(&format!("drain_{limit}"), jobs, start.elapsed(), &store, before);
     store.close().await;
+}
+
+/// What limits cost that hold nothing back, and keys that nobody else holds; `drain_1024` is the same without.
+async fn keys(file: &Path, jobs: usize) {
+    let at_once = QueueLimits { concurrency: Some(1_000_000), depth: Some(10_000_000), ..QueueLimits::default() };
+    let by_key = QueueLimits { key_concurrency: Some(1_000_000), ..QueueLimits::default() };
+    type Make = fn(usize, JobSpec) -> JobSpec;
+    let with_key: Make = |n, spec| JobSpec { limit_key: Some(format!("key-{}", n % 100).into()), ..spec };
+    let unique: Make = |n, spec| {
+        let key = Unique::by_key(n.to_string()).key_of(&spec.task, &spec.args, spec.enqueued_at);
+        JobSpec { unique: Some(Box::new(key)), ..spec }
+    };
+    let cases: [(&str, QueueLimits, Make); 3] = [
+        ("limited", at_once, |_, spec| spec),
+        ("limit_keys", by_key, with_key),
+        ("unique", QueueLimits::default(), unique),
+    ];
+    for (name, limits, make) in cases {
+        let (store, worker) = open(file).await;
+        let limit = Control::Limit { queue: "default".into(), limits };
+        store.control(limit).await.expect("the limit is set");
+        let (start, before) = (Instant::now(), store.commits());
+        put_made(&store, jobs, make).await;
+        report(&format!("bulk_{name}"), jobs / 1_000 * 1_000, start.elapsed(), &store, before);
+        let (start, before) = (Instant::now(), store.commits());
+        work(&store, worker, 1_024, jobs / 1_000 * 1_000).await;
+        report(&format!("drain_1024_{name}"), jobs, start.elapsed(), &store, before);
+        store.close().await;
+    }
 }
 
 async fn bulk_and_drain(file: &Path, jobs: usize) {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use callboard::store::sqlite::{SqliteOptions, SqliteStore};
-use callboard::store::{Change, Control, Ending, Outcome, Store};
+use callboard::store::{Change, Control, Ending, Outcome, QueueLimits, Store};
 use callboard::{Clock, Timestamp};
+use callboard_tasks::Unique;
 use futures::executor::block_on;
 use rusqlite::Connection;
 
@@ -16,6 +17,14 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Jobs that end in every way there is, some of them after more than one attempt.
 fn mixed_run(store: &SqliteStore, clock: &Clock) {
     let worker = register(store);
+    let limits = QueueLimits {
+        concurrency: Some(20),
+        key_concurrency: Some(6),
+        key_rate: Some("9/1s".parse().unwrap()),
+        depth: Some(1_000),
+        ..QueueLimits::default()
+    };
+    block_on(store.control(Control::Limit { queue: "b".into(), limits })).unwrap();
     for n in 0..200_u64 {
         let mut job = spec();
         job.queue = ["a", "b", "c"][n as usize % 3].into();
@@ -25,6 +34,14 @@ fn mixed_run(store: &SqliteStore, clock: &Clock) {
         job.expires_at = (n % 11 == 0).then(|| clock.now() + Duration::from_secs(n % 3 * 3600));
         if n % 13 == 0 {
             job.task = "nobody.knows".into();
+        }
+        if n % 3 != 1 {
+            job.limit_key = Some(format!("key-{}", n % 4).into());
+        }
+        if n % 4 == 0 {
+            let unique = Unique::by_key(n.to_string());
+            let unique = [unique.clone(), unique.clone().until_started(), unique.within(Duration::from_secs(1))];
+            job.unique = Some(Box::new(unique[n as usize % 3].key_of(&job.task, &job.args, clock.now())));
         }
         put(store, job);
     }
@@ -85,6 +102,8 @@ fn the_tables_agree_after_a_mixed_run() {
         let placed: i64 = places.iter().map(|place| count(connection, &format!("callboard_{place}"))).sum();
         assert_eq!(placed, count(connection, "callboard_jobs"));
         assert_eq!(count(connection, "callboard_claims"), 0, "nothing runs");
+        assert_eq!(count(connection, "callboard_keys_in_use"), 0, "nothing runs");
+        assert_eq!(count(connection, "callboard_unique"), 0, "nothing holds a key");
         let counted: i64 =
             connection.query_row("SELECT sum(jobs) FROM callboard_counts", [], |row| row.get(0)).unwrap();
         assert_eq!(counted, count(connection, "callboard_done"));
@@ -101,9 +120,23 @@ fn a_prune_leaves_no_row_behind() {
     clock.advance(31 * DAY);
     while block_on(store.prune(17)).unwrap() > 0 {}
     block_on(store.inspect(|connection| {
-        for table in
-            ["jobs", "states", "ready", "suspects", "later", "parked", "expiring", "claims", "running", "done", "ends"]
-        {
+        for table in [
+            "jobs",
+            "states",
+            "ready",
+            "suspects",
+            "later",
+            "parked",
+            "expiring",
+            "claims",
+            "running",
+            "done",
+            "ends",
+            "unique",
+            "requests",
+            "keys_in_use",
+            "rates",
+        ] {
             assert_eq!(count(connection, &format!("callboard_{table}")), 0, "{table}");
         }
         let counted: i64 =
