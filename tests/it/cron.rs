@@ -95,3 +95,38 @@ fn a_server_with_a_wrong_schedule_does_not_start_and_says_why() {
     assert!(ran.stderr.contains("the schedule \"often\" is refused: task is not known"), "{ran:?}");
     assert!(ran.stderr.contains("did you mean \"demo.echo\"?"), "{ran:?}");
 }
+
+/// The ticks that have a job, as whole seconds, oldest first.
+fn ticks(server: &Server) -> Vec<i64> {
+    let list = server.get("/tasks?tag=schedule:often&limit=200").json();
+    let tick = |job: &Value| {
+        let tick: callboard::Timestamp = job["metadata"]["schedule"]["tick"].as_str().unwrap().parse().unwrap();
+        tick.as_second()
+    };
+    let mut ticks: Vec<i64> = list["items"].as_array().unwrap().iter().map(tick).collect();
+    ticks.sort_unstable();
+    ticks
+}
+
+#[test]
+fn two_servers_with_one_file_fire_each_tick_once_also_when_one_is_killed() {
+    let folder = Arc::new(Folder::new());
+    folder.write("callboard.toml", &SETTINGS.replace("\"memory\"", "\"sqlite\""));
+    let mut first = Server::start_in(Arc::clone(&folder), &["--demo"], &[]);
+    let second = Server::start_in(Arc::clone(&folder), &["--demo"], &[]);
+    wait_until("both have fired for a while", || (ticks(&second).len() >= 3).then_some(()));
+    first.signal("KILL");
+    first.wait();
+    let before = ticks(&second).len();
+    wait_until("the other one goes on", || (ticks(&second).len() >= before + 6).then_some(()));
+    let ticks = ticks(&second);
+    let expected: Vec<i64> = (ticks[0]..).take(ticks.len()).collect();
+    assert_eq!(ticks, expected, "a tick is double, or missing");
+
+    // A pause belongs to the file: whoever starts later finds it.
+    assert_eq!(second.cli(&["cron", "pause", "often"]).code, 0);
+    drop(second);
+    let third = Server::start_in(folder, &["--demo"], &[]);
+    let row = third.cli(&["cron", "ls"]).stdout;
+    assert!(row.lines().any(|line| line.starts_with("often") && line.ends_with("paused")), "{row}");
+}
