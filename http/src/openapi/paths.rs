@@ -388,7 +388,7 @@ impl Operation {
     fn reports(mut self) -> Self {
         let report =
             json!({"type": "object", "required": ["csp-report"], "properties": {"csp-report": {"type": "object"}}});
-        let reports = json!({"type": "array"});
+        let reports = json!({"type": "array", "items": {"type": "object"}});
         let content = json!({
             "application/csp-report": {"schema": report},
             "application/reports+json": {"schema": reports},

@@ -97,8 +97,10 @@ pub(crate) fn parse(format: Format, body: &[u8]) -> Result<Parsed, Unreadable> {
         (Format::List | Format::Either, Value::Array(list)) if list.len() <= MOST => {
             let mut parsed = Parsed::default();
             for entry in list {
-                let entry: Entry =
-                    serde_json::from_value(entry).map_err(|_| Unreadable::Form("each must be an object"))?;
+                let odd = Unreadable::Form("each must be an object");
+                // A list would pass for an object whose members come in order.
+                let entry = entry.is_object().then(|| serde_json::from_value::<Entry>(entry).ok()).flatten();
+                let entry = entry.ok_or(odd)?;
                 match (entry.kind.as_str(), &entry.body) {
                     (Some("csp-violation"), Value::Object(report)) => parsed.violations.push(new(report, &entry)),
                     _ => parsed.others += 1,

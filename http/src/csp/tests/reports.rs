@@ -223,3 +223,10 @@ proptest::proptest! {
         let _ = parse(Format::Either, &body);
     }
 }
+
+#[test]
+fn an_entry_that_is_a_list_is_no_report() {
+    for body in ["[[null, null]]", "[[]]", "[null]", "[1]", "[\"csp-violation\"]"] {
+        assert!(matches!(parse(Format::List, body.as_bytes()), Err(Unreadable::Form(_))), "{body}");
+    }
+}
