@@ -7,7 +7,7 @@ use callboard_tasks::{AnyCall, Call, Error, Task, TaskResult};
 /// Enqueues a call inside a transaction of the caller's own.
 ///
 /// The call is checked as by [`Callboard::enqueue`], and the result is that of an enqueue: a snapshot, of a job that
-/// nobody finds before the commit.
+/// nobody finds before the commit, or of the one that holds its unique key.
 pub trait EnqueueIn {
     /// Enqueues by a client or transaction of tokio-postgres, in the database and schema of the call's backend.
     /// Processes that wait are woken by the commit.
@@ -50,8 +50,11 @@ impl EnqueueIn for Callboard {
         let lacks = lacks(&call, "enqueue_in, which is for backends on PostgreSQL");
         let prepared = self.prepare(call)?;
         let schema = prepared.opener::<PostgresOptions>().map(|options| options.schema.clone()).ok_or(lacks)?;
-        enqueue_in(client, &schema, std::slice::from_ref(prepared.spec())).await?;
-        prepared.written()
+        let placed = enqueue_in(client, &schema, std::slice::from_ref(prepared.spec())).await?;
+        match placed.found.into_iter().next() {
+            None => prepared.written(),
+            Some(found) => prepared.found(found.job),
+        }
     }
 
     #[cfg(feature = "sqlite")]

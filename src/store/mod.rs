@@ -19,15 +19,3 @@ pub use callboard_tasks::{
     Placed, Prunable, Published, PublishedParameter, Pulse, QueueLimits, QueueStats, Rate, Replayed,
     ScheduleDefinition, ScheduleRecord, Stats, Store, StoreError, Tick, UniqueKey, Unit,
 };
-
-#[cfg(feature = "postgres")]
-/// What PostgreSQL does not keep yet.
-pub(crate) fn unkept(what: &str) -> callboard_tasks::StoreError {
-    callboard_tasks::StoreError::Refused(format!("this store does not keep {what} yet"))
-}
-
-#[cfg(feature = "postgres")]
-/// Whether a unit asks for what PostgreSQL does not keep yet.
-pub(crate) fn has_keys(unit: &callboard_tasks::Unit) -> bool {
-    unit.idempotency.is_some() || unit.jobs.iter().any(|spec| spec.unique.is_some())
-}

@@ -45,12 +45,14 @@ struct Rare {
 }
 
 /// The keys of a job.
+#[cfg(feature = "sqlite")]
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Keys {
     pub(crate) unique: Option<Box<UniqueKey>>,
     pub(crate) limit_key: Option<Box<str>>,
 }
 
+#[cfg(feature = "sqlite")]
 impl Keys {
     /// Those in what is rare of a spec; `None` where there are none, which is told without reading nearly always.
     pub(crate) fn of(id: JobId, rare: Option<&str>) -> Result<Option<Self>, Damaged> {

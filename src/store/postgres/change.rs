@@ -3,15 +3,15 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use callboard_tasks::{Change, Changed, InvalidMove, Job, JobId, StoreError, Timestamp, WorkerId};
+use callboard_tasks::{Change, Changed, InvalidMove, Job, JobId, Phase, StoreError, Timestamp, UniqueUntil, WorkerId};
 use deadpool_postgres::ClientWrapper;
 use uuid::Uuid;
 
-use super::core::Core;
+use super::core::{Core, Params, in_time};
 use super::fault::Fault;
 use super::finish::read_jobs;
 use super::puts::Puts;
-use super::row;
+use super::{keyed, row};
 
 /// How long a change is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,6 +37,11 @@ pub(super) async fn change(core: &Core, id: JobId, change: Change) -> Answer {
                     return Ok((Ok(earlier), puts, None));
                 }
                 let now = core.now(client).await?;
+                if change == Change::Retry
+                    && let Some(existing) = stands_in_the_way(core, client, &before, now).await?
+                {
+                    return Ok((Err(StoreError::UniqueConflict { index: 0, existing }), Puts::default(), None));
+                }
                 let (answer, puts) = change_job(&before, change.clone(), now);
                 if let Ok(changed) = &answer {
                     respec(core, client, &before, &changed.job).await?;
@@ -66,6 +71,25 @@ async fn missing(
     }
     let pruned = core.query(client, &core.sql.were_pruned, &[&vec![id.as_uuid()]]).await?;
     Ok(Err(if pruned.is_empty() { StoreError::NotFound(id) } else { StoreError::Pruned(id) }))
+}
+
+/// Takes the key again that a finished job held; if another one has it by now, who that is.
+async fn stands_in_the_way(
+    core: &Core,
+    client: &ClientWrapper,
+    job: &Job,
+    now: Timestamp,
+) -> Result<Option<JobId>, Fault> {
+    let Some(unique) = job.spec.unique.as_deref().filter(|_| job.state.phase.is_finished()) else { return Ok(None) };
+    if !unique.is_held(Phase::Ready, job.state.run, now) {
+        return Ok(None);
+    }
+    in_time(client.batch_execute(&format!("SET LOCAL lock_timeout = '{}'", keyed::LONG))).await?;
+    let until_started = unique.until == UniqueUntil::Started;
+    let taken: Params<'_> = &[&unique.key, &job.id().as_uuid(), &unique.holds_until, &until_started];
+    let rows = core.query(client, &core.sql.take_key, taken).await?;
+    let holder: Option<Uuid> = rows.first().map(|row| row.try_get(0)).transpose()?.flatten();
+    Ok(holder.map(JobId::from_uuid))
 }
 
 fn change_job(before: &Job, change: Change, now: Timestamp) -> (Answer, Puts) {

@@ -24,6 +24,11 @@ pub(super) struct Columns<'a> {
     worker: Option<Uuid>,
     handed: Vec<bool>,
     dues: Vec<Option<Timestamp>>,
+    /// None as long as no job has one.
+    limit_keys: Option<Vec<Option<&'a str>>>,
+    units: Vec<i32>,
+    /// Whether it is known that the queues have room for them; `None` is to be found out with the insertion.
+    pub(super) counted: Option<bool>,
 }
 
 impl<'a> Columns<'a> {
@@ -43,13 +48,23 @@ impl<'a> Columns<'a> {
             worker,
             handed: Vec::with_capacity(jobs),
             dues: Vec::with_capacity(jobs),
+            limit_keys: None,
+            units: Vec::with_capacity(jobs),
+            counted: Some(false),
         }
     }
 
-    /// Adds the jobs of a unit.
+    /// Adds the jobs of a unit; units are counted from 1.
     pub(super) fn unit(&mut self, jobs: &'a [Arc<JobSpec>], handed: bool) {
         let due = due(jobs);
+        let unit = self.units.last().map_or(1, |last| last + 1);
         for spec in jobs {
+            if let Some(key) = spec.limit_key.as_deref() {
+                let keys = self.limit_keys.get_or_insert_default();
+                keys.resize(self.ids.len(), None);
+                keys.push(Some(key));
+            }
+            self.units.push(unit);
             self.ids.push(spec.id.as_uuid());
             self.enqueued.push(spec.enqueued_at);
             self.run_after.push(spec.run_after);
@@ -66,7 +81,7 @@ impl<'a> Columns<'a> {
     }
 
     /// As parameters of `add`, in its order.
-    pub(super) fn parameters(&self) -> [&(dyn ToSql + Sync); 13] {
+    pub(super) fn parameters(&self) -> [&(dyn ToSql + Sync); 16] {
         [
             &self.ids,
             &self.enqueued,
@@ -81,6 +96,27 @@ impl<'a> Columns<'a> {
             &self.worker,
             &self.handed,
             &self.dues,
+            &self.limit_keys,
+            &self.units,
+            &self.counted,
+        ]
+    }
+
+    /// As the first parameters of `add_keyed`, in its order.
+    pub(super) fn first_parameters(&self) -> [&(dyn ToSql + Sync); 12] {
+        [
+            &self.ids,
+            &self.enqueued,
+            &self.run_after,
+            &self.expires,
+            &self.priorities,
+            &self.tasks,
+            &self.queues,
+            &self.args,
+            &self.metadata,
+            &self.rare,
+            &self.limit_keys,
+            &self.units,
         ]
     }
 }

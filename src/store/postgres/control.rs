@@ -9,6 +9,7 @@ use super::change;
 use super::core::{Core, Params, micros};
 use super::fault::Fault;
 use super::sql::Sql;
+use super::{limits, schedules};
 
 /// How long a change is tried.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,6 +45,12 @@ pub(super) async fn control(core: &Core, control: Control) -> Result<(), StoreEr
             core.heads.forget();
             Ok(())
         }
+        Control::Limit { queue, limits } => limits::limit(core, &queue, &limits).await,
+        Control::Declare { worker, schedules } => schedules::declare(core, worker, &schedules).await,
+        Control::SetSchedule(definition) => schedules::set(core, &definition).await,
+        Control::RemoveSchedule(name) => schedules::remove(core, name).await,
+        Control::PauseSchedule(name) => schedules::pause(core, name, true).await,
+        Control::ResumeSchedule(name) => schedules::pause(core, name, false).await,
         _ => Err(StoreError::Refused("this store does not know what is asked of it".into())),
     }
 }

@@ -1,10 +1,11 @@
 //! What all parts of a store share: where the database is, the statements, the reading pool, and the one way to run a
 //! statement: bounded in time, and under the clock that the store was opened with.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use callboard_tasks::{Clock, Ear, Heard, JobId, Timestamp};
+use callboard_tasks::{Clock, Ear, Heard, JobId, QueueLimits, Timestamp};
 use deadpool_postgres::{ClientWrapper, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -13,6 +14,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::depths::Depths;
 use super::fault::Fault;
 use super::heads::Heads;
 use super::options::{PostgresOptions, Target};
@@ -48,6 +50,10 @@ pub(super) struct Core {
     pub(super) worker: Mutex<Option<Uuid>>,
     ear: Mutex<Option<Ear>>,
     others: AtomicU8,
+    /// The queues whose starts are limited, as a beat has seen it.
+    limited: Mutex<BTreeSet<String>>,
+    /// How many jobs wait where only so many may.
+    pub(super) depths: Depths,
     /// How many rows of the hot tables were moved since these were last swept.
     pub(super) moved: AtomicUsize,
     /// Rung when that is a lot.
@@ -100,6 +106,8 @@ impl Core {
             worker: Mutex::new(None),
             ear: Mutex::new(None),
             others: AtomicU8::new(UNKNOWN),
+            limited: Mutex::default(),
+            depths: Depths::default(),
             moved: AtomicUsize::new(0),
             sweep: Notify::new(),
         })
@@ -233,6 +241,16 @@ impl Core {
     /// Remembers whether there are other worker processes, as a beat has seen it.
     pub(super) fn saw_others(&self, others: bool) {
         self.others.store(if others { OTHERS } else { ALONE }, Ordering::Relaxed);
+    }
+
+    /// Remembers in which queues the starts are limited: who ends a run there makes room for others.
+    pub(super) fn saw_limits(&self, limits: &BTreeMap<String, QueueLimits>) {
+        let starts = limits.iter().filter(|(_, limits)| limits.limits_starts());
+        *self.limited.lock() = starts.map(|(queue, _)| queue.clone()).collect();
+    }
+
+    pub(super) fn is_limited(&self, queue: &str) -> bool {
+        self.limited.lock().contains(queue)
     }
 
     /// Something has become due that others may take: they are told soon, if there are any.

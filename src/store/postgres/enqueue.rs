@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::columns::{Columns, due};
 use super::core::{IDLE, Trial};
+use super::depths::admit;
 use super::fault::Fault;
 use super::link::Link;
 use super::{read, row};
@@ -190,16 +191,28 @@ async fn write(
     worker: Option<WorkerId>,
     answers: &mut [Option<Answer>],
 ) {
+    let mut counted = link.core.depths.are_known();
+    let numbers = if counted { with_room(link, units, numbers, answers).await } else { numbers };
     let mut parts = vec![numbers];
     let mut trial = Trial::new(PATIENCE);
     while let Some(part) = parts.pop() {
-        let fault = match add(link, units, &part, worker).await {
-            Ok((known, now)) => {
-                for n in part {
+        if part.is_empty() {
+            continue;
+        }
+        let fault = match add(link, units, &part, worker, counted).await {
+            Ok(added) => {
+                for (place, n) in part.into_iter().enumerate() {
                     let unit = units[n];
-                    let claimed = known && unit.claim.is_some() && due(&unit.jobs).is_none_or(|at| at <= now);
-                    answers[n] = Some(Ok(Placed::made(claimed)));
+                    let at_once = due(&unit.jobs).is_none_or(|at| at <= added.now) && !added.waits(place);
+                    answers[n] = Some(Ok(Placed::made(added.known && unit.claim.is_some() && at_once)));
                 }
+                continue;
+            }
+            Err(Fault::Uncounted) => {
+                // The first time that one of these queues is met; nothing was written before.
+                counted = true;
+                let rest = part.into_iter().chain(parts.drain(..).flatten()).collect();
+                parts.push(with_room(link, units, rest, answers).await);
                 continue;
             }
             Err(fault) => fault,
@@ -231,17 +244,59 @@ async fn add(
     units: &[&Unit],
     part: &[usize],
     worker: Option<WorkerId>,
-) -> Result<(bool, Timestamp), Fault> {
+    counted: bool,
+) -> Result<Added, Fault> {
     let jobs = part.iter().map(|n| units[*n].jobs.len()).sum();
     let mut columns = Columns::new(jobs, worker.map(WorkerId::as_uuid));
     for n in part {
         columns.unit(&units[*n].jobs, units[*n].claim.is_some());
     }
+    columns.counted = Some(counted);
     let core = std::sync::Arc::clone(&link.core);
     let rows = link.call(&core.sql.add, &columns.parameters()).await?;
     let row = rows.first().ok_or_else(|| Fault::Failed("an enqueue was not answered".into()))?;
     let now = row::at(row, 1)?.ok_or_else(|| Fault::Failed("the time is null".into()))?;
-    Ok((row.try_get(0)?, now))
+    Ok(Added { known: row.try_get(0)?, now, waiting: row.try_get(2)? })
+}
+
+/// What is told of units that were written.
+struct Added {
+    /// Whether the worker is registered.
+    known: bool,
+    now: Timestamp,
+    /// Units that wait because of limits, counted from 1.
+    waiting: Option<Vec<i32>>,
+}
+
+impl Added {
+    fn waits(&self, place: usize) -> bool {
+        self.waiting.as_ref().is_some_and(|units| units.iter().any(|unit| usize::try_from(*unit) == Ok(place + 1)))
+    }
+}
+
+/// Those of the units for which their queues have room; the others are answered.
+pub(super) async fn with_room(
+    link: &mut Link,
+    units: &[&Unit],
+    numbers: Vec<usize>,
+    answers: &mut [Option<Answer>],
+) -> Vec<usize> {
+    let core = std::sync::Arc::clone(&link.core);
+    let mut count = async || link.repeat(PATIENCE, &core.sql.depths, &[]).await;
+    match admit(&core, &mut count, units, numbers.clone()).await {
+        Ok((admitted, refused)) => {
+            for (n, full) in refused {
+                answers[n] = Some(Err(full.into_error(None)));
+            }
+            admitted
+        }
+        Err(fault) => {
+            for n in numbers {
+                answers[n] = Some(Err(fault.copy().into_error(None)));
+            }
+            Vec::new()
+        }
+    }
 }
 
 /// What is told of a unit that stands alone and was refused. If an earlier try may have been done, its ids are looked

@@ -17,6 +17,17 @@ pub(super) enum Fault {
     Duplicate(Option<JobId>, BoxError),
     /// The worker is not registered.
     Gone,
+    /// A queue is full.
+    Full {
+        /// Which one.
+        queue: String,
+        /// How many jobs wait in it.
+        waiting: u64,
+        /// How many may.
+        depth: u64,
+    },
+    /// It is not known here how many jobs wait in a queue in which only so many may; nothing was done.
+    Uncounted,
     /// Somebody else holds what is needed for too long.
     Busy(String),
     /// The server refuses: it is not ours to mend.
@@ -31,6 +42,10 @@ impl Fault {
             Self::Again(cause) => Self::Again(cause.to_string().into()),
             Self::Data(cause) => Self::Data(cause.to_string().into()),
             Self::Duplicate(id, cause) => Self::Duplicate(*id, cause.to_string().into()),
+            Self::Full { queue, waiting, depth } => {
+                Self::Full { queue: queue.clone(), waiting: *waiting, depth: *depth }
+            }
+            Self::Uncounted => Self::Uncounted,
             Self::Gone => Self::Gone,
             Self::Busy(what) => Self::Busy(what.clone()),
             Self::Failed(cause) => Self::Failed(cause.to_string().into()),
@@ -42,6 +57,8 @@ impl Fault {
         match (self, worker) {
             (Self::Gone, Some(worker)) => StoreError::Gone(worker),
             (Self::Gone, None) => StoreError::Unavailable("a worker without a lease was named".into()),
+            (Self::Full { queue, waiting, depth }, _) => StoreError::QueueFull { queue, waiting, depth },
+            (Self::Uncounted, _) => StoreError::Unavailable("what waits was not counted".into()),
             (Self::Busy(what), _) => StoreError::Busy(what),
             (Self::Duplicate(Some(id), _), _) => StoreError::DuplicateId(id),
             (Self::Data(cause), _) => StoreError::Refused(cause.to_string()),
@@ -60,6 +77,8 @@ impl From<Error> for Fault {
                 let plain = BoxError::from(spoken(answer));
                 match code.as_str() {
                     "CB001" => Self::Gone,
+                    "CB002" => Self::Uncounted,
+                    "CB003" => full(answer).unwrap_or(Self::Failed(plain)),
                     "40P01" | "40001" => Self::Again(plain),
                     "55P03" => Self::Busy(answer.message().to_owned()),
                     "23505" => Self::Duplicate(id, plain),
@@ -75,6 +94,18 @@ impl From<Error> for Fault {
             None => Self::Lost(error.into()),
         }
     }
+}
+
+/// What `check_depth` says of a queue.
+fn full(answer: &DbError) -> Option<Fault> {
+    #[derive(serde::Deserialize)]
+    struct Detail {
+        queue: String,
+        waiting: u64,
+        depth: u64,
+    }
+    let Detail { queue, waiting, depth } = serde_json::from_str(answer.detail()?).ok()?;
+    Some(Fault::Full { queue, waiting, depth })
 }
 
 /// What the server said, in one line.

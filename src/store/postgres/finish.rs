@@ -1,7 +1,7 @@
 //! The lane of outcomes, on a connection of its own, so that the next claim need not wait for them.
 //!
-//! A success is written by one statement for all of them. Every other end goes through [`Job::finish`] under the locks
-//! of its row. What cannot be kept becomes a failure of its job.
+//! A success without a log is written by one statement for all of them. Every other end goes through [`Job::finish`]
+//! under the locks of its row. What cannot be kept becomes a failure of its job.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Lane {
         let fresh: Vec<usize> =
             (0..entries.len()).filter(|n| seen.insert((entries[*n].outcome.id, entries[*n].outcome.run))).collect();
         let (mut values, others): (Vec<_>, Vec<_>) =
-            fresh.iter().copied().partition(|n: &usize| matches!(entries[*n].outcome.ending, Ending::Succeeded(_)));
+            fresh.iter().copied().partition(|n: &usize| entries[*n].is_plain());
         // Rows are always locked in the order of their ids.
         values.sort_unstable_by_key(|n| entries[*n].outcome.id);
         let mut slow = others;
@@ -173,6 +173,9 @@ impl Lane {
             }
         }
         core.tell_of_ends(row.try_get(2)?);
+        if row.try_get::<_, Option<bool>>(3)?.unwrap_or(false) {
+            core.tell_of_work();
+        }
         Ok(())
     }
 
@@ -251,6 +254,11 @@ impl Lane {
 }
 
 impl Entry<'_> {
+    /// Whether it is a success of which nothing is kept but its value.
+    fn is_plain(&self) -> bool {
+        matches!(self.outcome.ending, Ending::Succeeded(_)) && self.outcome.logs.is_empty()
+    }
+
     /// The outcome, or the failure that it comes to.
     fn outcome_for(&self, job: &Job, now: callboard_tasks::Timestamp) -> Outcome {
         let Some(cause) = &self.unstorable else { return self.outcome.clone() };

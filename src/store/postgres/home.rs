@@ -11,12 +11,12 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
-use super::control;
 use super::core::{Core, IDLE, Params, Trial, micros};
 use super::fault::Fault;
 use super::heads::Columns;
 use super::link::Link;
 use super::row;
+use super::{control, limits};
 use crate::store::record::unsigned;
 
 /// How long a beat is tried: the next one comes soon.
@@ -177,11 +177,12 @@ async fn beat_once(home: &mut Link, beat: &Beat) -> Result<Pulse, Fault> {
         due: row.try_get(2)?,
         cancels: cancels.zip(runs.unwrap_or_default().into_iter().map(unsigned)).collect(),
         peers: peers.zip(ends.unwrap_or_default()).collect(),
-        next_due: row::at(row, 7)?,
+        next_due: [row::at(row, 7)?, row::at(row, 9)?].into_iter().flatten().min(),
         paused: row.try_get(8)?,
-        limits: std::collections::BTreeMap::new(),
-        schedules: 0,
+        limits: limits::read(row.try_get(10)?, row.try_get(11)?)?,
+        schedules: unsigned(row.try_get(12)?),
     };
+    core.saw_limits(&pulse.limits);
     core.saw_others(!pulse.peers.is_empty());
     let freed: i64 = row.try_get(1)?;
     if freed > 0 {

@@ -2,7 +2,9 @@
 //!
 //! A store has a thread of its own, `callboard-postgres`, on which all its connections live; methods hand it what is to
 //! be done and wait. Four lanes keep what must not wait for each other apart, each with a connection that is opened when
-//! needed: new jobs, claims, outcomes, and the home connection with the beat and the notices. Everything else goes over a small pool. What waits while a statement is under way goes into the next one.
+//! needed: new jobs, claims, outcomes, and the home connection with the beat and the notices. New jobs with keys of which
+//! there is one have a fifth, for they may have to wait for others. Everything else goes over a small pool. What waits
+//! while a statement is under way goes into the next one.
 //!
 //! In the database a job is a row that is written once and one narrow row beside it, in `waiting`, `running` or `done`.
 //! The functions in `schema/*.sql` move it on the way that nearly every job takes; all other ways are the steps of
@@ -14,11 +16,16 @@ mod claim;
 mod columns;
 mod control;
 mod core;
+mod depths;
 mod enqueue;
 mod fault;
 mod finish;
 mod heads;
 mod home;
+mod inquire;
+mod keyed;
+mod keys;
+mod limits;
 mod link;
 mod migrate;
 mod opener;
@@ -26,6 +33,7 @@ mod options;
 mod puts;
 mod read;
 mod row;
+mod schedules;
 mod sql;
 mod thread;
 mod tls;
@@ -36,8 +44,8 @@ use std::fmt;
 
 use callboard_actors::SchemaStep;
 use callboard_tasks::{
-    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, JobId, Listing, Lookup, Outcome, Page, Placed,
-    Prunable, Pulse, Stats, Store, StoreError, Unit, WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Inquiry, JobId, Listing, Lookup, Outcome, Page,
+    Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
 };
 use futures::future::BoxFuture;
 
@@ -99,13 +107,29 @@ pub async fn status(options: &PostgresOptions) -> Result<Vec<SchemaStep>, OpenEr
 
 impl Store for PostgresStore {
     fn enqueue(&self, units: Vec<Unit>) -> BoxFuture<'_, Vec<Result<Placed, StoreError>>> {
-        if units.iter().any(super::has_keys) {
-            let refused = units.iter().map(|_| Err(super::unkept("unique and idempotency keys"))).collect();
-            return Box::pin(std::future::ready(refused));
+        let closed = |count: usize| {
+            move |_| (0..count).map(|_| Err(StoreError::Unavailable("the store is closed".into()))).collect()
+        };
+        let keyed: Vec<bool> = units.iter().map(keyed::has_keys).collect();
+        if !keyed.contains(&true) {
+            let failed = closed(units.len());
+            return self.hand(|doors, reply| doors.enqueue(units, reply), failed);
         }
-        let count = units.len();
-        let failed = move |_| (0..count).map(|_| Err(StoreError::Unavailable("the store is closed".into()))).collect();
-        self.hand(|doors, reply| doors.enqueue(units, reply), failed)
+        let (with, without): (Vec<_>, Vec<_>) = units.into_iter().zip(&keyed).partition(|(_, keyed)| **keyed);
+        let part = |units: Vec<(Unit, &bool)>| units.into_iter().map(|(unit, _)| unit).collect::<Vec<_>>();
+        let (with, without) = (part(with), part(without));
+        let failed = closed(with.len());
+        let with = self.hand(|doors, reply| doors.enqueue_keyed(with, reply), failed);
+        if !keyed.contains(&false) {
+            return with;
+        }
+        let failed = closed(without.len());
+        let without = self.hand(|doors, reply| doors.enqueue(without, reply), failed);
+        Box::pin(async move {
+            let (with, without) = futures::future::join(with, without).await;
+            let (mut with, mut without) = (with.into_iter(), without.into_iter());
+            keyed.into_iter().filter_map(|keyed| if keyed { with.next() } else { without.next() }).collect()
+        })
     }
 
     fn claim(&self, ask: Ask) -> BoxFuture<'_, Result<Claimed, StoreError>> {
@@ -169,16 +193,16 @@ impl Store for PostgresStore {
         self.0.close()
     }
 
-    fn schedules(&self) -> BoxFuture<'_, Result<Vec<callboard_tasks::ScheduleRecord>, StoreError>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, StoreError>> {
+        self.hand(|doors, reply| doors.rest(reply, async move |core| schedules::list(&core).await), Err)
     }
 
-    fn tick(&self, tick: callboard_tasks::Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(std::future::ready(Err(StoreError::NoSchedule(tick.schedule))))
+    fn tick(&self, tick: Tick) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.hand(|doors, reply| doors.rest(reply, async move |core| schedules::tick(&core, tick).await), Err)
     }
 
-    fn inquire(&self, _: JobId) -> BoxFuture<'_, Result<Option<callboard_tasks::Inquiry>, StoreError>> {
-        Box::pin(std::future::ready(Err(super::unkept("answers to why a job waits"))))
+    fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {
+        self.hand(|doors, reply| doors.rest(reply, async move |core| inquire::inquire(&core, id).await), Err)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use callboard_tasks::{Job, JobSpec, Phase, Timestamp};
 use deadpool_postgres::ClientWrapper;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::core::Core;
@@ -30,6 +31,10 @@ pub(super) struct Puts {
     asked: Vec<bool>,
     finished: Vec<Option<Timestamp>>,
     values: Vec<Option<String>>,
+    keyed: Vec<bool>,
+    limit_keys: Vec<Option<String>>,
+    /// Whether any of them has a key of any kind.
+    has_keys: bool,
     /// What can be claimed, as it could not be while it was held, and when it was due.
     ready: Vec<(Arc<JobSpec>, Timestamp)>,
     /// Whether any of it could not before either.
@@ -82,6 +87,10 @@ impl Puts {
         self.suspects.push(job.is_suspect());
         self.asked.push(state.phase == Phase::Cancelling && !state.overrun);
         self.finished.push(state.finished_at);
+        let spec = &job.spec;
+        self.keyed.push(to != 0 && job.held_key(Timestamp::MIN).is_some());
+        self.limit_keys.push(spec.limit_key.as_deref().map(str::to_owned));
+        self.has_keys |= spec.unique.is_some() || spec.limit_key.is_some();
         self.values.push(state.return_value.as_ref().map(|value| value.as_str().to_owned()));
     }
 
@@ -90,39 +99,46 @@ impl Puts {
         if self.is_empty() {
             return Ok(None);
         }
-        let rows = core
-            .query(
-                client,
-                &core.sql.put,
-                &[
-                    &self.ids,
-                    &self.from,
-                    &self.to,
-                    &self.phases,
-                    &self.versions,
-                    &self.runs,
-                    &self.states,
-                    &self.queues,
-                    &self.tasks,
-                    &self.ats,
-                    &self.expires,
-                    &self.ranks,
-                    &self.suspects,
-                    &self.asked,
-                    &self.finished,
-                    &self.values,
-                ],
-            )
-            .await?;
+        let plain: [&(dyn ToSql + Sync); 16] = [
+            &self.ids,
+            &self.from,
+            &self.to,
+            &self.phases,
+            &self.versions,
+            &self.runs,
+            &self.states,
+            &self.queues,
+            &self.tasks,
+            &self.ats,
+            &self.expires,
+            &self.ranks,
+            &self.suspects,
+            &self.asked,
+            &self.finished,
+            &self.values,
+        ];
+        let rows = if self.has_keys {
+            let keys: [&(dyn ToSql + Sync); 2] = [&self.keyed, &self.limit_keys];
+            core.query(client, &core.sql.put_keyed, &[&plain[..], &keys[..]].concat()).await?
+        } else {
+            core.query(client, &core.sql.put, &plain).await?
+        };
         let row = rows.first().ok_or_else(|| Fault::Failed("a change was not answered".into()))?;
         Ok(row.try_get(0)?)
+    }
+
+    /// Whether a run has ended in a queue with limits, as far as this process knows these.
+    fn made_room(&self, core: &Core) -> bool {
+        let moves = self.from.iter().zip(&self.to).zip(&self.queues);
+        let mut left = moves.filter(|((from, to), _)| (**from, **to) != (2, 2) && **from == 2).map(|(_, queue)| queue);
+        left.any(|queue| core.is_limited(queue))
     }
 
     /// Tells whom it concerns, after the commit.
     pub(super) fn tell(&self, core: &Core, ended: Option<Vec<Uuid>>) {
         core.tell_of_ends(ended);
         core.heads.came(self.ready.iter().map(|(spec, at)| (spec, *at)));
-        if self.news {
+        if self.news || self.made_room(core) {
             core.tell_of_work();
         }
     }

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::core::Core;
 use super::fault::Fault;
-use super::row;
 use super::sql::Sql;
+use super::{limits, row};
 use crate::store::record::{self, code, damaged, unsigned};
 
 /// How long a question is asked.
@@ -171,6 +171,11 @@ async fn read_stats(core: &Core, client: &ClientWrapper) -> Result<Stats, Fault>
     }
     for row in ask(&core.sql.paused).await? {
         stats.queues.entry(row.try_get(0)?).or_default().paused = true;
+    }
+    for row in ask(&core.sql.limits).await? {
+        let queue: String = row.try_get(0)?;
+        let limits = limits::parse(&queue, row.try_get(1)?)?;
+        stats.queues.entry(queue).or_default().limits = limits;
     }
     for row in ask(&core.sql.published).await? {
         let (task, definition): (String, &str) = (row.try_get(0)?, row.try_get(1)?);

@@ -44,10 +44,23 @@ pub(super) struct Statements {
     pub(super) watch: Sql,
     pub(super) not_open: Sql,
     pub(super) notify: Sql,
+    pub(super) add_keyed: Sql,
+    pub(super) put_keyed: Sql,
+    pub(super) take_key: Sql,
+    pub(super) holders: Sql,
+    pub(super) depths: Sql,
+    pub(super) limit: Sql,
+    pub(super) limits: Sql,
+    pub(super) count_running: Sql,
+    pub(super) inquire: Sql,
+    pub(super) schedules: Sql,
+    pub(super) declare: Sql,
+    pub(super) make_schedule: Sql,
+    pub(super) pause_schedule: Sql,
+    pub(super) tick: Sql,
 }
 
-/// The parameters of `add`, with which [`enqueue_in`](super::enqueue_in) writes too.
-pub(super) const ADD: &[Type] = &[
+const ADD: &[Type] = &[
     Type::UUID_ARRAY,
     Type::TIMESTAMPTZ_ARRAY,
     Type::TIMESTAMPTZ_ARRAY,
@@ -61,6 +74,33 @@ pub(super) const ADD: &[Type] = &[
     Type::UUID,
     Type::BOOL_ARRAY,
     Type::TIMESTAMPTZ_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT4_ARRAY,
+    Type::BOOL,
+];
+
+const ADD_KEYED: &[Type] = &[
+    Type::UUID_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::INT2_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::INT4_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::BOOL_ARRAY,
+    Type::INT2_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::BYTEA_ARRAY,
+    Type::INT8_ARRAY,
+    Type::TEXT,
+    Type::BOOL,
 ];
 
 const PUT: &[Type] = &[
@@ -79,6 +119,28 @@ const PUT: &[Type] = &[
     Type::BOOL_ARRAY,
     Type::BOOL_ARRAY,
     Type::TIMESTAMPTZ_ARRAY,
+    Type::TEXT_ARRAY,
+];
+
+/// Those of `put`, and two more.
+const PUT_KEYED: &[Type] = &[
+    Type::UUID_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT2_ARRAY,
+    Type::INT8_ARRAY,
+    Type::INT8_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::INT2_ARRAY,
+    Type::BOOL_ARRAY,
+    Type::BOOL_ARRAY,
+    Type::TIMESTAMPTZ_ARRAY,
+    Type::TEXT_ARRAY,
+    Type::BOOL_ARRAY,
     Type::TEXT_ARRAY,
 ];
 
@@ -105,6 +167,9 @@ const BEAT: &[Type] = &[
     Type::UUID_ARRAY,
 ];
 
+const LIMIT: &[Type] =
+    &[Type::TEXT, Type::TEXT, Type::INT4, Type::INT4, Type::INT8, Type::INT4, Type::INT4, Type::INT8, Type::INT8];
+
 const HEADS: &[Type] = &[Type::UUID, Type::TEXT_ARRAY, Type::INT2_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::UUID_ARRAY];
 
 impl Statements {
@@ -120,7 +185,10 @@ impl Statements {
             claim: call("claim", CLAIM),
             reclaim: call("reclaim", &[Type::UUID, Type::INT8]),
             succeed: call("succeed", &[Type::UUID_ARRAY, Type::INT8_ARRAY, Type::TIMESTAMPTZ_ARRAY, Type::TEXT_ARRAY]),
-            beat: call("beat", BEAT),
+            beat: sql(
+                "SELECT * FROM {s}.beat($1, $2, $3, $4, $5, $6, $7) b CROSS JOIN LATERAL {s}.facts(b.moment) f",
+                BEAT,
+            ),
             heads: call("heads", HEADS),
             fold: sql("SELECT FROM {s}.fold()", &[]),
             find: call("find", &[Type::UUID_ARRAY]),
@@ -162,6 +230,23 @@ impl Statements {
                 &[Type::UUID_ARRAY],
             ),
             notify: sql("SELECT pg_notify('{s}.callboard', $1)", &[Type::TEXT]),
+            add_keyed: call("add_keyed", ADD_KEYED),
+            put_keyed: call("put_keyed", PUT_KEYED),
+            take_key: call("take_key", &[Type::TEXT, Type::UUID, Type::TIMESTAMPTZ, Type::BOOL]),
+            holders: sql("SELECT u.key, u.job FROM {s}.unique_key u WHERE u.key = ANY($1)", &[Type::TEXT_ARRAY]),
+            depths: call("depths", &[]),
+            limit: call("limit_queue", LIMIT),
+            limits: sql("SELECT queue, definition FROM {s}.limits", &[]),
+            count_running: sql("SELECT FROM {s}.count_running()", &[]),
+            inquire: call("inquire", &[Type::TEXT, Type::TEXT, Type::TEXT, Type::INT2, Type::TIMESTAMPTZ, Type::UUID]),
+            schedules: sql("SELECT * FROM {s}.schedules ORDER BY name", &[]),
+            declare: sql(
+                "SELECT FROM {s}.declare_schedules($1, $2, $3)",
+                &[Type::UUID, Type::TEXT_ARRAY, Type::TEXT_ARRAY],
+            ),
+            make_schedule: call("make_schedule", &[Type::TEXT, Type::TEXT]),
+            pause_schedule: call("pause_schedule", &[Type::TEXT, Type::BOOL]),
+            tick: call("tick", &[Type::TEXT, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ]),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::home::Call;
 use super::link::{Link, connect};
 use super::options::PostgresOptions;
 use super::upkeep::{look_for_heads, upkeep};
-use super::{claim, enqueue, finish, home, migrate as steps};
+use super::{claim, enqueue, finish, home, keys, migrate as steps};
 
 use callboard_actors::SchemaStep;
 
@@ -34,6 +34,7 @@ type Work = Box<dyn FnOnce(Arc<Core>) -> LocalBoxFuture<'static, ()> + Send>;
 /// The ways to the thread. When they are gone, it ends.
 pub(super) struct Doors {
     enqueues: UnboundedSender<Enqueue>,
+    keyed: UnboundedSender<Enqueue>,
     claims: UnboundedSender<Asked>,
     outcomes: UnboundedSender<Finish>,
     home: UnboundedSender<Call>,
@@ -44,6 +45,10 @@ pub(super) struct Doors {
 impl Doors {
     pub(super) fn enqueue(&self, units: Vec<Unit>, reply: oneshot::Sender<Vec<Result<Placed, StoreError>>>) {
         let _ended = self.enqueues.send(Enqueue { units, reply });
+    }
+
+    pub(super) fn enqueue_keyed(&self, units: Vec<Unit>, reply: oneshot::Sender<Vec<Result<Placed, StoreError>>>) {
+        let _ended = self.keyed.send(Enqueue { units, reply });
     }
 
     pub(super) fn claim(&self, ask: Ask, reply: oneshot::Sender<Result<Claimed, StoreError>>) {
@@ -81,6 +86,7 @@ impl Doors {
 /// The other ends.
 struct Lanes {
     enqueues: UnboundedReceiver<Enqueue>,
+    keyed: UnboundedReceiver<Enqueue>,
     claims: UnboundedReceiver<Asked>,
     outcomes: UnboundedReceiver<Finish>,
     home: UnboundedReceiver<Call>,
@@ -90,19 +96,21 @@ struct Lanes {
 
 fn channels() -> (Doors, Lanes) {
     let (enqueues, enqueue_lane) = unbounded_channel();
+    let (keyed, keyed_lane) = unbounded_channel();
     let (claims, claim_lane) = unbounded_channel();
     let (outcomes, outcome_lane) = unbounded_channel();
     let (home, home_lane) = unbounded_channel();
     let (rest, rest_lane) = unbounded_channel();
     let lanes = Lanes {
         enqueues: enqueue_lane,
+        keyed: keyed_lane,
         claims: claim_lane,
         outcomes: outcome_lane,
         home: home_lane,
         rest: rest_lane,
         back: outcomes.clone(),
     };
-    (Doors { enqueues, claims, outcomes, home, rest }, lanes)
+    (Doors { enqueues, keyed, claims, outcomes, home, rest }, lanes)
 }
 
 /// The running thread.
@@ -193,7 +201,7 @@ async fn first_connection(core: &Arc<Core>) -> Result<deadpool_postgres::ClientW
 }
 
 async fn serve(core: Arc<Core>, lanes: Lanes) {
-    let Lanes { enqueues, claims, outcomes, home, mut rest, back } = lanes;
+    let Lanes { enqueues, keyed, claims, outcomes, home, mut rest, back } = lanes;
     let shrinking = tokio::task::spawn_local(upkeep(Arc::clone(&core)));
     let looking = tokio::task::spawn_local(look_for_heads(Arc::clone(&core)));
     let mut tasks = JoinSet::new();
@@ -203,6 +211,7 @@ async fn serve(core: Arc<Core>, lanes: Lanes) {
         tasks.spawn_local(enqueue::lane(link.share(), Rc::clone(&enqueues)));
     }
     tasks.spawn_local(enqueue::lane(link, enqueues));
+    tasks.spawn_local(keys::lane(Link::new(&core), keyed));
     tasks.spawn_local(claim::lane(Link::new(&core), claims, back));
     tasks.spawn_local(finish::lane(Link::new(&core), outcomes));
     tasks.spawn_local(home::lane(Arc::clone(&core), home));

@@ -2,36 +2,62 @@
 
 use std::sync::Arc;
 
-use callboard_tasks::{JobSpec, StoreError};
+use callboard_tasks::{JobSpec, Placed, StoreError, Unit};
 use tokio_postgres::GenericClient;
+use tokio_postgres::types::ToSql;
 
 use super::columns::Columns;
 use super::fault::Fault;
-use super::sql::{ADD, Statements};
+use super::keyed::{self, Keyed};
+use super::sql::{Sql, Statements};
 use crate::store::record;
 
 /// Enqueues jobs within a transaction of the caller's, or on a connection of the caller's as a transaction of its own.
-/// Workers hear of it when that commits; if it is rolled back, there never was a job.
+/// Workers hear of it when that commits; if it is rolled back, there never was a job. The answer tells which jobs were
+/// found in place of new ones.
+///
+/// Whoever else is about to use one of the same unique keys is waited for, as long as the `lock_timeout` of the
+/// transaction allows; and others wait for the caller's transaction.
 ///
 /// `schema` is the one of the store's [`PostgresOptions`](super::PostgresOptions).
 ///
 /// # Errors
 ///
-/// [`StoreError::DuplicateId`] if an id is taken, [`StoreError::Refused`] for data that the database cannot keep, or
-/// another failure of the database. The transaction cannot go on after an error, as after any failed statement.
-pub async fn enqueue_in(client: &impl GenericClient, schema: &str, specs: &[Arc<JobSpec>]) -> Result<(), StoreError> {
+/// [`StoreError::UniqueConflict`] if another job holds a unique key, and [`StoreError::Busy`] if somebody was about to
+/// use it for too long; the transaction can go on then. [`StoreError::DuplicateId`] if an id is taken,
+/// [`StoreError::QueueFull`] if too many jobs wait, [`StoreError::Refused`] for data that the database cannot keep, or
+/// another failure of the database. The transaction cannot go on after such an error, as after any failed statement.
+pub async fn enqueue_in(
+    client: &impl GenericClient,
+    schema: &str,
+    specs: &[Arc<JobSpec>],
+) -> Result<Placed, StoreError> {
     if specs.is_empty() {
-        return Ok(());
+        return Ok(Placed::default());
     }
     let sql = Statements::new(schema);
-    let mut columns = Columns::new(specs.len(), None);
-    columns.unit(specs, false);
-    let parameters: Vec<_> = columns.parameters().into_iter().zip(ADD.iter().cloned()).collect();
-    let failed = |error: tokio_postgres::Error| Fault::from(error).into_error(None);
-    client.query_typed(&sql.add.text, &parameters).await.map_err(failed)?;
-    let notify = [(&"work" as &(dyn tokio_postgres::types::ToSql + Sync), sql.notify.types[0].clone())];
-    client.query_typed(&sql.notify.text, &notify).await.map_err(failed)?;
-    Ok(())
+    let call = async |sql: &Sql, parameters: Vec<&(dyn ToSql + Sync)>| {
+        let typed: Vec<_> = parameters.into_iter().zip(sql.types.iter().cloned()).collect();
+        client.query_typed(&sql.text, &typed).await.map_err(|error| Fault::from(error).into_error(None))
+    };
+    let unit = Unit::new(specs.to_vec());
+    let placed = if keyed::has_keys(&unit) {
+        let keyed = Keyed::new(&[&unit], None).counted(None);
+        let rows = call(&sql.add_keyed, keyed.parameters()).await?;
+        let kept = keyed::read(&rows, &[&unit]).map_err(|fault| fault.into_error(None))?;
+        let ids = keyed::to_be_read(&kept);
+        let found = if ids.is_empty() { Vec::new() } else { call(&sql.find, vec![&ids]).await? };
+        let found = keyed::jobs(&found).map_err(|fault| fault.into_error(None))?;
+        kept.into_iter().map(|kept| keyed::answer(kept, &found)).collect::<Result<Vec<_>, _>>()?.remove(0)
+    } else {
+        let mut columns = Columns::new(specs.len(), None);
+        columns.unit(specs, false);
+        columns.counted = None;
+        call(&sql.add, columns.parameters().to_vec()).await?;
+        Placed::default()
+    };
+    call(&sql.notify, vec![&"work"]).await?;
+    Ok(placed)
 }
 
 /// A job as a statement that any driver can run, within whatever transaction it likes: `SELECT

@@ -4,6 +4,8 @@ mod behind;
 mod cost;
 mod crowd;
 mod handles;
+mod keys;
+mod limits;
 mod pooler;
 pub(super) mod private;
 pub(super) mod server;
@@ -49,3 +51,6 @@ async fn open_two(setup: Setup) -> Arc<dyn Store> {
 callboard_tasks::store_conformance!(direct, open);
 callboard_tasks::store_conformance!(two_handles, open_two);
 callboard_tasks::store_conformance!(pgbouncer, open_pooled);
+callboard_tasks::store_feature_conformance!(direct_features, open);
+callboard_tasks::store_feature_conformance!(two_handles_features, open_two);
+callboard_tasks::store_feature_conformance!(pgbouncer_features, open_pooled);
