@@ -77,6 +77,22 @@ impl Client {
         })
     }
 
+    /// Sends nothing to that path with a query.
+    pub(super) fn post_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Error> {
+        self.send(self.request(Method::POST, path, query, Duration::ZERO))
+    }
+
+    /// Sends changes, as JSON, of what is at that path.
+    pub(super) fn patch(&self, path: &[&str], query: &[(&str, String)], body: String) -> Result<Answer, Error> {
+        let request = self.request(Method::PATCH, path, query, Duration::ZERO);
+        self.send(request.header(CONTENT_TYPE, "application/json").body(body))
+    }
+
+    /// Removes what is at that path.
+    pub(super) fn delete(&self, path: &[&str]) -> Result<Answer, Error> {
+        self.send(self.request(Method::DELETE, path, &[], Duration::ZERO))
+    }
+
     fn request(&self, method: Method, path: &[&str], query: &[(&str, String)], wait: Duration) -> RequestBuilder {
         let mut url = self.base.clone();
         // The base is http or https, which can always have segments.

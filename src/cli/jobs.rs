@@ -1,4 +1,4 @@
-//! `wait`, `cancel` and `retry`: what is done with one task.
+//! `wait`, `cancel`, `retry` and `rm`: what is done with one task.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -76,6 +76,26 @@ impl Retry {
             let attempts = format!("after {} of {} attempts", task.attempts, task.max_attempts);
             format!("{}  {}  {}  {attempts}\n", task.id, plain(&task.task), phase(&task.phase))
         })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Remove a task that is not running
+#[derive(Debug, Args)]
+pub(super) struct Rm {
+    /// The task's id
+    #[arg(value_name = "ID")]
+    id: JobId,
+    #[command(flatten)]
+    pub(super) server: Server,
+}
+
+impl Rm {
+    pub(super) fn run(&self, program: &str) -> Result<ExitCode, Error> {
+        let answer = self.server.client(program)?.delete(&["tasks", &self.id.to_string()])?;
+        if !self.server.json {
+            self.server.print(&answer, || format!("{}  removed\n", self.id))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

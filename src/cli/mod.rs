@@ -23,6 +23,7 @@ mod mail;
 mod migrate;
 mod output;
 mod prune;
+mod queue;
 mod serve;
 mod show;
 mod signals;
@@ -32,7 +33,9 @@ mod tasks;
 mod token;
 mod view;
 mod watch;
+mod why;
 mod worker;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -129,7 +132,11 @@ impl Program {
             Verb::Wait(options) => options.run(&name),
             Verb::Cancel(options) => options.run(&name),
             Verb::Retry(options) => options.run(&name),
+            Verb::Rm(options) => options.run(&name),
+            Verb::Why(options) => options.run(&name),
             Verb::Tasks(options) => options.run(&name),
+            Verb::Queue(options) => options.run(&name),
+            Verb::Workers(options) => options.run(&name),
             Verb::Cron(options) => options.run(&name),
             Verb::Token(options) => options.run(),
             #[cfg(feature = "mail")]
@@ -170,7 +177,11 @@ enum Verb {
     Wait(jobs::Wait),
     Cancel(jobs::Cancel),
     Retry(jobs::Retry),
+    Rm(jobs::Rm),
+    Why(why::Why),
     Tasks(tasks::Tasks),
+    Queue(queue::Queue),
+    Workers(workers::Workers),
     Cron(cron::Cron),
     Token(token::TokenVerb),
     #[cfg(feature = "mail")]
@@ -192,7 +203,11 @@ impl Verb {
             Self::Wait(verb) => verb.server.json,
             Self::Cancel(verb) => verb.server.json,
             Self::Retry(verb) => verb.server.json,
+            Self::Rm(verb) => verb.server.json,
+            Self::Why(verb) => verb.server.json,
             Self::Tasks(verb) => verb.server.json,
+            Self::Queue(verb) => verb.prints_json(),
+            Self::Workers(verb) => verb.server.json,
             Self::Cron(verb) => verb.prints_json(),
             Self::Prune(verb) => verb.json,
             Self::Migrate(verb) => verb.prints_json(),

@@ -390,3 +390,48 @@ fn a_token_without_a_scope_or_with_an_unknown_one_is_not_created() {
         assert!(!folder.path().join("tokens.toml").exists());
     }
 }
+
+#[test]
+fn queues_are_listed_paused_limited_and_resumed() {
+    let server = Server::start();
+    let row = |ran: &Ran| ran.stdout.lines().find(|line| line.starts_with("default")).unwrap_or_default().to_owned();
+    let paused = server.cli(&["queue", "pause", "default"]);
+    assert!(paused.code == 0 && row(&paused).contains("paused"), "{paused:?}");
+    let task = enqueue(&server, &["demo.echo", r#"{"value": 1}"#]);
+    let limited = server.cli(&["queue", "limit", "default", "--concurrency", "1", "--rate", "100/1m"]);
+    assert!(limited.code == 0 && row(&limited).contains("concurrency 1, rate 100/1m"), "{limited:?}");
+    let why = server.cli(&["why", id(&task)]);
+    assert!(why.code == 0 && why.stdout.contains("queue_paused"), "{why:?}");
+    let free = server.cli(&["queue", "limit", "default", "--concurrency", "none", "--json"]);
+    assert_eq!(printed(&free)["limits"]["concurrency"], Value::Null, "{free:?}");
+    let resumed = server.cli(&["queue", "resume", "default"]);
+    assert!(resumed.code == 0 && !row(&resumed).contains("paused"), "{resumed:?}");
+    assert_eq!(server.cli(&["wait", id(&task), "--timeout", "10"]).code, 0);
+    let list = server.cli(&["queue", "ls"]);
+    assert!(row(&list).contains("rate 100/1m"), "{list:?}");
+    for wrong in [&["--rate", "10/banana"][..], &["--concurrency", "0"], &[]] {
+        let ran = server.cli(&[&["queue", "limit", "default"], wrong].concat());
+        assert_eq!(ran.code, 2, "{ran:?}");
+    }
+}
+
+#[test]
+fn a_process_is_listed_with_what_it_runs() {
+    let server = Server::start();
+    let task = enqueue(&server, &["demo.sleep", r#"{"ms": 60000}"#]);
+    server.until_phase(id(&task), "running");
+    let workers = server.cli(&["workers"]);
+    assert!(workers.code == 0 && workers.stdout.contains(id(&task)), "{workers:?}");
+    assert!(workers.stdout.contains("this server"), "{workers:?}");
+}
+
+#[test]
+fn a_finished_task_is_removed() {
+    let server = Server::start();
+    let task = enqueue(&server, &["demo.echo", r#"{"value": 1}"#, "--wait"]);
+    let removed = server.cli(&["rm", id(&task)]);
+    assert!(removed.code == 0 && removed.stdout.contains("removed"), "{removed:?}");
+    assert_eq!(server.cli(&["show", id(&task)]).code, 1);
+    let again = server.cli(&["rm", id(&task)]);
+    assert_eq!(again.code, 1, "{again:?}");
+}
