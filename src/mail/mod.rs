@@ -26,6 +26,8 @@ mod local;
 mod mailer;
 mod mailers;
 mod options;
+#[cfg(feature = "http")]
+mod preview;
 mod rate;
 mod smtp;
 mod tasks;
@@ -45,6 +47,8 @@ pub use self::error::{InvalidMail, InvalidMailer, MailError, MailProblem};
 pub use self::mailer::Mailer;
 pub use self::mailers::{MailerHealth, Mailers, MailersBuilder};
 pub use self::options::{Ambiguous, MailerOptions, Rate, Transport};
+#[cfg(feature = "http")]
+pub use self::preview::Previews;
 pub use self::smtp::{Deadlines, FailureClass, Password, Reply, SendError, SmtpOptions, Step, Tls};
 #[cfg(feature = "http")]
 pub use self::tasks::recipients_quota;

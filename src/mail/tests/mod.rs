@@ -4,6 +4,8 @@
 mod addresses;
 mod building;
 mod checks;
+#[cfg(feature = "http")]
+mod previews;
 mod sending;
 mod templates;
 mod verdicts;
