@@ -29,7 +29,7 @@ expected-statuses = ["2xx", 400, 401]
 "#;
 
 /// Two requests with one key are one request; those that are made here are different ones. A queue in which nothing may
-/// wait would be full. And JSON Schema takes 1.0 for a whole number, which Rust does not.
+/// wait would be full. And JSON Schema takes 1.0 for a whole number, which Rust does not, and numbers of any length.
 const HOOKS: &str = r#"
 import re
 import uuid
@@ -40,6 +40,8 @@ import schemathesis
 def whole(value):
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
+    if type(value) is int and abs(value) >= 2**63:
+        return 0
     if isinstance(value, list):
         return [whole(item) for item in value]
     if isinstance(value, dict):

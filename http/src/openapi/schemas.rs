@@ -171,7 +171,7 @@ pub(super) struct Call {
     /// That there shall be one of its kind.
     unique: Option<Unique>,
     /// With whom it shares the limits of its queue that count by key.
-    #[schema(min_length = 1, max_length = 255, pattern = "^[ -~]*$")]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     limit_key: Option<String>,
 }
 
@@ -179,7 +179,7 @@ pub(super) struct Call {
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Unique {
-    #[schema(min_length = 1, max_length = 255, pattern = "^[ -~]*$")]
+    #[schema(min_length = 1, max_length = 255, pattern = "^[^\\x00-\\x1F\\x7F-\\x9F]*$")]
     key: Option<String>,
     /// Until when a task holds the key; `finished` unless given.
     until: Option<UniqueUntil>,
