@@ -82,7 +82,7 @@ pub use callboard_http as http;
 pub use callboard_actors::{
     Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, CountedEnd, Door, Dummy, EventMessage,
     Health, OpenFailure, OpenStore, Opening, PartHealth, ScheduleStatus, Schema, SchemaStep, ShutdownReport, Spread,
-    SpreadCounter, StartError, TaskCounts, Unopened, Work, WorkerHealth, messages,
+    SpreadCounter, StartError, Stuck, TaskCounts, Unopened, Work, WorkerHealth, messages,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{

@@ -28,6 +28,9 @@ use crate::queue::QueueGate;
 use crate::threads::Threads;
 use crate::work::Work;
 
+/// How long an attempt may run before it is reported.
+const STUCK_AFTER: Duration = Duration::from_secs(600);
+
 /// How many calls may wait in front of a backend.
 const INBOX: usize = 10_000;
 
@@ -359,8 +362,17 @@ impl Builder {
         }
         gates.sort_by_key(|gate| (gate.info().alias != "default", gate.info().alias.clone()));
         let receptions = Default::default();
-        let inner = Inner { hub: Arc::clone(&hub), gates, dummies, openers, receptions, grace: self.grace };
-        let board = Callboard(Arc::new(inner));
+        let (grace, shared) = (self.grace, Arc::clone(&hub));
+        let board = Callboard(Arc::new_cyclic(|me| Inner {
+            hub: shared,
+            gates,
+            dummies,
+            openers,
+            receptions,
+            foreign: Default::default(),
+            grace,
+            me: me.clone(),
+        }));
         board.warn_of_tasks_without_a_place();
         hub.introduce(&board);
         let mut declared = board.define_all(self.schedules).await.map_err(|refused| match refused {
@@ -373,6 +385,7 @@ impl Builder {
             queue.declare(own.map(|(_, definition)| definition).collect());
             queue.start().await?;
         }
+        board.0.look_at_published();
         Ok(board)
     }
 
@@ -505,6 +518,7 @@ pub(crate) struct QueueOptions {
     pub(crate) work: Work,
     /// What this process sets when it starts.
     pub(crate) limits: BTreeMap<String, QueueLimits>,
+    pub(crate) stuck_after: Duration,
 }
 
 impl Default for QueueOptions {
@@ -517,6 +531,7 @@ impl Default for QueueOptions {
             inbox: INBOX,
             work: Work::all(),
             limits: BTreeMap::new(),
+            stuck_after: STUCK_AFTER,
         }
     }
 }
@@ -613,6 +628,15 @@ impl Backend {
     #[must_use]
     pub fn limits(mut self, queue: impl Into<String>, limits: QueueLimits) -> Self {
         self.options.limits.insert(queue.into(), limits);
+        self
+    }
+
+    /// How long an attempt may run before it is reported, once: by a line in the log, by
+    /// [`TaskStuck`](crate::messages::TaskStuck) and, as long as it runs, by a warning in the board's
+    /// [`health`](crate::Callboard::health); 10 minutes unless said. It goes on; only a timeout ends it.
+    #[must_use]
+    pub const fn stuck_after(mut self, limit: Duration) -> Self {
+        self.options.stuck_after = limit;
         self
     }
 

@@ -152,5 +152,6 @@ pub(crate) fn plain_health(info: &BackendInfo, kind: &'static str) -> BackendHea
         running: 0,
         claimed: 0,
         workers: Vec::new(),
+        stuck: Vec::new(),
     }
 }

@@ -13,12 +13,12 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::messages::{TaskEnqueued, TaskFinished, TaskStarted};
+use crate::messages::{TaskEnqueued, TaskFinished, TaskStarted, TaskStuck};
 
 /// How many events wait for a slow receiver before new ones are dropped (and counted, and logged).
 const WAITING: usize = 10_000;
 
-/// The three messages that can be subscribed to.
+/// The messages that can be subscribed to.
 pub trait EventMessage: Message<Result = ()> + Clone + Send + 'static + sealed::Sealed {
     /// The event that it tells of.
     const KIND: EventKind;
@@ -45,12 +45,12 @@ macro_rules! event_message {
     )*};
 }
 
-event_message!(TaskEnqueued: Enqueued, TaskStarted: Started, TaskFinished: Finished);
+event_message!(TaskEnqueued: Enqueued, TaskStarted: Started, TaskFinished: Finished, TaskStuck: Stuck);
 
 /// All subscribers of a board.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
-    wanted: [AtomicBool; 3],
+    wanted: [AtomicBool; 4],
     subscribers: RwLock<Vec<Subscriber>>,
     dropped: Arc<AtomicU64>,
 }
@@ -134,7 +134,7 @@ impl Events {
     fn forget_the_dead(&self) {
         let mut subscribers = self.subscribers.write();
         subscribers.retain(|subscriber| !subscriber.queue.is_closed());
-        for kind in [EventKind::Enqueued, EventKind::Started, EventKind::Finished] {
+        for kind in [EventKind::Enqueued, EventKind::Started, EventKind::Finished, EventKind::Stuck] {
             let wanted = subscribers.iter().any(|subscriber| subscriber.kind == kind);
             self.wanted[kind as usize].store(wanted, Ordering::Release);
         }

@@ -3,15 +3,15 @@
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::{Handler, Message, Recipient};
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, Call, Change, Clock, Control, Error, Filter, InvalidTask, Job, JobId, JobSpec, Page,
-    Problem, Progress, Published, QueueLimits, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult, WaitError,
-    WaitFor, Why, near_names, resolve, validate,
+    Problem, Progress, Published, QueueLimits, Redaction, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult,
+    WaitError, WaitFor, Why, near_names, resolve, validate,
 };
 use futures::future::{BoxFuture, FutureExt};
 use tracing::{info, warn};
@@ -20,6 +20,7 @@ use crate::counts::TaskCounts;
 use crate::door::{Gate, Room};
 use crate::dummy::Dummy;
 use crate::events::EventMessage;
+use crate::foreign::Foreign;
 use crate::health::Health;
 use crate::hub::Hub;
 use crate::named::by_name;
@@ -43,7 +44,10 @@ pub(crate) struct Inner {
     pub(crate) dummies: BTreeMap<String, Dummy>,
     pub(crate) openers: BTreeMap<String, Arc<dyn OpenStore>>,
     pub(crate) receptions: Receptions,
+    pub(crate) foreign: Foreign,
     pub(crate) grace: Duration,
+    /// Itself, for work in the background.
+    pub(crate) me: Weak<Self>,
 }
 
 /// What a shutdown left behind.
@@ -658,6 +662,10 @@ impl Board for Inner {
 
     fn report(&self, _: JobId, _: u64, _: Progress) {
         // Attempts report to the board of their own backend (`queue::DeskBoard`); here nobody runs anything.
+    }
+
+    fn redaction(&self, task: &str) -> Redaction {
+        self.me.upgrade().map_or(Redaction::Everything, |inner| inner.redaction_of(task))
     }
 
     fn provide(&self, key: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {

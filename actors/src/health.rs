@@ -71,6 +71,8 @@ pub struct BackendHealth {
     pub claimed: usize,
     /// Its worker actors; empty for a backend without.
     pub workers: Vec<WorkerHealth>,
+    /// Attempts that have run for longer than they should, the longest first. A warning: they may yet end well.
+    pub stuck: Vec<Stuck>,
 }
 
 impl BackendHealth {
@@ -106,4 +108,15 @@ pub struct Blocked {
     pub job: JobId,
     /// For how long it has held the thread.
     pub held: Duration,
+}
+
+/// An attempt that has run for longer than it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stuck {
+    /// The task.
+    pub task: String,
+    /// The job.
+    pub job: JobId,
+    /// For how long the attempt has run.
+    pub running: Duration,
 }

@@ -1,11 +1,14 @@
 //! What all parts of a board share, and how its events are told.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use callboard_tasks::{Clock, DataMap, Event, EventKind, Phase, Registry, Snapshot, Status, TaskResult};
+use callboard_tasks::{
+    Clock, CustomBackoff, DataMap, Event, EventKind, JobSpec, Phase, Redaction, Registry, Snapshot, Status, TaskResult,
+};
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 use tracing::{debug, error, info};
@@ -90,7 +93,7 @@ impl Hub {
 
     /// Logs an event and sends it to whoever wants it. Only to be called after the commit that made it true.
     pub(crate) fn announce(&self, kind: EventKind, snapshot: &Snapshot) {
-        log_event(kind, snapshot);
+        self.log_event(kind, snapshot);
         if !self.events.wants(kind) {
             return;
         }
@@ -117,28 +120,46 @@ pub(crate) fn is_logged(kind: EventKind, status: Status) -> bool {
         (EventKind::Enqueued, _) => is_read!(DEBUG, Debug),
         (EventKind::Finished, Status::Failed) => is_read!(ERROR, Error),
         (EventKind::Started | EventKind::Finished, _) => is_read!(INFO, Info),
+        (EventKind::Stuck, _) => false,
     }
 }
 
-/// Django's log lines: enqueued at DEBUG, started and finished at INFO, failed at ERROR.
-fn log_event(kind: EventKind, snapshot: &Snapshot) {
-    let (job, spec) = (&snapshot.job, &snapshot.job.spec);
-    match kind {
-        EventKind::Enqueued => debug!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
-            backend = %snapshot.backend, "task enqueued"),
-        EventKind::Started => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
-            state = %job.status(), "task started"),
-        // What somebody wanted is no error.
-        EventKind::Finished if job.state.phase == Phase::Cancelled => {
-            info!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
-                phase = %job.state.phase, "task finished");
+impl Hub {
+    /// The task's own pause after a failed attempt, unless the call that made the job has one of its own.
+    pub(crate) fn custom_backoff(&self, spec: &JobSpec) -> Option<CustomBackoff> {
+        let options = self.registry.get(&spec.task)?.options;
+        options.custom_backoff.filter(|_| spec.retry.backoff == options.backoff)
+    }
+
+    /// A text about a job of a task of this process, without the secrets among its arguments.
+    pub(crate) fn shown_text<'a>(&self, spec: &JobSpec, text: &'a str) -> Cow<'a, str> {
+        let redaction = self.registry.get(&spec.task).map_or(Redaction::Usual, Redaction::of);
+        redaction.masked_text(&spec.args, text)
+    }
+
+    /// Django's log lines: enqueued at DEBUG, started and finished at INFO, failed at ERROR.
+    fn log_event(&self, kind: EventKind, snapshot: &Snapshot) {
+        let (job, spec) = (&snapshot.job, &snapshot.job.spec);
+        match kind {
+            EventKind::Enqueued => debug!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
+                backend = %snapshot.backend, "task enqueued"),
+            EventKind::Started => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
+                state = %job.status(), "task started"),
+            // What somebody wanted is no error.
+            EventKind::Finished if job.state.phase == Phase::Cancelled => {
+                info!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
+                    phase = %job.state.phase, "task finished");
+            }
+            EventKind::Finished if job.status() == Status::Failed => {
+                let last = job.state.errors().last().map_or("", |error| error.message.as_str());
+                let error = self.shown_text(spec, last);
+                error!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
+                    phase = %job.state.phase, error = &*error, "task finished");
+            }
+            EventKind::Finished => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
+                state = %job.status(), "task finished"),
+            // Whoever finds it out logs it, with how long the attempt has run.
+            EventKind::Stuck => {}
         }
-        EventKind::Finished if job.status() == Status::Failed => {
-            let last = job.state.errors().last();
-            error!(target: "callboard::tasks", id = %spec.id, task = %spec.task, state = %job.status(),
-                phase = %job.state.phase, error = last.map_or("", |error| error.message.as_str()), "task finished");
-        }
-        EventKind::Finished => info!(target: "callboard::tasks", id = %spec.id, task = %spec.task,
-            state = %job.status(), "task finished"),
     }
 }

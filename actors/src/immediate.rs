@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use actix_rt::ArbiterHandle;
 use callboard_tasks::{
-    AnyCall, BackendInfo, Board, CancelReason, Cancellation, Ending, Error, EventKind, Failure, FailureKind, Job, Json,
-    Move, Run, Snapshot, Supports, TaskContext, WorkerId, resolve,
+    AnyCall, AttemptLog, BackendInfo, Board, CancelReason, Cancellation, Ending, Error, EventKind, Failure,
+    FailureKind, Job, Json, Move, Run, Snapshot, Supports, TaskContext, WorkerId, resolve,
 };
 use futures::future::{BoxFuture, FutureExt, LocalBoxFuture, poll_fn};
 use parking_lot::Mutex;
@@ -145,7 +145,8 @@ impl Gate for ImmediateGate {
                         replayed: false,
                     };
                     let (hub, going) = (Arc::clone(&hub), Arc::clone(&going));
-                    let call = OneCall { hub, worker, snapshot, cancellation: Arc::default(), going };
+                    let log = Arc::new(AttemptLog::new(hub.clock.clone()));
+                    let call = OneCall { hub, worker, snapshot, cancellation: Arc::default(), log, going };
                     // The future is made on its thread, because a task's future may not travel.
                     thread.spawn_fn(move || {
                         actix_rt::spawn(async move {
@@ -182,6 +183,7 @@ struct OneCall {
     worker: WorkerId,
     snapshot: Snapshot,
     cancellation: Arc<Cancellation>,
+    log: Arc<AttemptLog>,
     going: Arc<Going>,
 }
 
@@ -262,14 +264,14 @@ impl OneCall {
             self.hub.clock.now().checked_add(limit).ok()
         });
         let (cancellation, data) = (Arc::clone(&self.cancellation), Arc::clone(&self.hub.data));
-        Ok(TaskContext::new(spec, 1, 1, deadline, cancellation, data, board))
+        Ok(TaskContext::new(spec, 1, 1, deadline, cancellation, data, board).with_log(Arc::clone(&self.log)))
     }
 
     fn finish(&mut self, result: Result<Json, Failure>) {
         let now = self.hub.clock.now();
         let job = &mut self.snapshot.job;
         let told = self.cancellation.reason();
-        let facts = Facts { spec: &job.spec, attempt: 1, max_attempts: 1, told, now };
+        let facts = Facts { spec: &job.spec, attempt: 1, max_attempts: 1, told, now, custom_backoff: None };
         let ending = ending(result, facts);
         let started_at = job.state.started_at.unwrap_or(now);
         self.hub.counts.ended(&self.snapshot.backend, &Ended { spec: &job.spec, attempt: 1, started_at, now }, &ending);
@@ -287,6 +289,7 @@ impl OneCall {
         job.state.phase = job.state.phase.after(step).expect("a running job can end");
         job.state.version += 1;
         job.state.finished_at = Some(now);
+        job.state.history.add_logs(self.log.take());
         if let Some(error) = error {
             job.state.history.add_error(error);
         }

@@ -21,6 +21,7 @@ mod custom;
 mod door;
 mod dummy;
 mod events;
+mod foreign;
 mod handle;
 mod health;
 mod hub;
@@ -49,10 +50,10 @@ pub use custom::Door;
 pub use dummy::Dummy;
 pub use events::EventMessage;
 pub use handle::{Callboard, Prepared, ShutdownReport};
-pub use health::{BackendHealth, Blocked, Health, PartHealth, WorkerHealth};
+pub use health::{BackendHealth, Blocked, Health, PartHealth, Stuck, WorkerHealth};
 pub use messages::{
     Cancel, Drain, Enqueue, EnqueueAll, GetResult, List, Pause, Resume, Retry, Stats, Subscribe, TaskEnqueued,
-    TaskFinished, TaskStarted, Wait,
+    TaskFinished, TaskStarted, TaskStuck, Wait,
 };
 pub use open::{OpenFailure, OpenStore, Opening, Schema, SchemaStep, Unopened};
 pub use schedules::ScheduleStatus;

@@ -2,7 +2,7 @@
 //!
 //! "A backend is anything that answers these messages": [`Enqueue`] is required, the others are optional. An
 //! embedding actor system sends them through [`Callboard::recipient`](crate::Callboard::recipient), and subscribes
-//! with its own recipients of [`TaskEnqueued`], [`TaskStarted`] and [`TaskFinished`].
+//! with its own recipients of [`TaskEnqueued`], [`TaskStarted`], [`TaskFinished`] and [`TaskStuck`].
 
 use std::time::Duration;
 
@@ -106,3 +106,9 @@ pub struct TaskStarted(pub TaskResult);
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct TaskFinished(pub TaskResult);
+
+/// An attempt has run for longer than its backend expects ([`Backend::stuck_after`](crate::Backend::stuck_after)), and still
+/// runs. Told once of each attempt.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct TaskStuck(pub TaskResult);

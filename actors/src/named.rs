@@ -1,6 +1,6 @@
 //! A call by name, of a task whose code is in another process: all that is known of it is what was published.
 
-use callboard_tasks::{AnyCall, Error, InvalidTask, Json, Problem, Published};
+use callboard_tasks::{AnyCall, Error, InvalidTask, Json, Problem, Published, RunAfter};
 
 /// A call of a task that only others can run: its arguments are checked by name.
 pub(crate) fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
@@ -39,8 +39,20 @@ pub(crate) fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
             given.insert(parameter.name.clone(), default.to_value());
         }
     }
-    let args = Json::from_value(&given).map_err(|error| wrong(format!("#/args{}", error.pointer), error.problem))?;
+    let args = Json::from_value(&given).map_err(|error| {
+        let invalid = InvalidTask::new(&task.name, format!("#/args{}", error.pointer), error.problem);
+        Error::from(task.redact.masked_refusal(invalid))
+    })?;
     let mut call = AnyCall::named(task.name.clone(), None, args, callboard_tasks::CallOptions::default());
-    call.options_mut().queue = Some(task.queue.clone().into());
+    // What the task's own code would have it ask for.
+    let options = call.options_mut();
+    options.queue = Some(task.queue.clone().into());
+    options.priority = Some(task.priority.into());
+    options.max_attempts = Some(task.retry.max_attempts);
+    options.backoff = Some(task.retry.backoff);
+    options.timeout = task.timeout;
+    if let Some(expires) = task.expires {
+        options.expires = RunAfter::In(expires);
+    }
     Ok(call)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use callboard_tasks::{AnyCall, Board, Error, JobId, Progress, Snapshot, WaitError, WaitFor};
+use callboard_tasks::{AnyCall, Board, Error, JobId, Progress, Redaction, Snapshot, WaitError, WaitFor};
 use futures::future::{BoxFuture, FutureExt};
 
 use crate::handle::Inner;
@@ -51,6 +51,10 @@ impl Board for WeakBoard {
         if let Ok(board) = self.board() {
             board.report(id, run, progress);
         }
+    }
+
+    fn redaction(&self, task: &str) -> Redaction {
+        self.board().map_or(Redaction::Everything, |board| board.redaction(task))
     }
 
     fn provide(&self, key: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {

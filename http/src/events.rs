@@ -134,7 +134,7 @@ impl Follow {
                 object.close();
             }
             None => {
-                let shown = Shown { prefix: &self.prefix, tracebacks: self.caller.sees_tracebacks() };
+                let shown = Shown { prefix: &self.prefix, tracebacks: self.caller.sees_tracebacks(), logs: false };
                 task_json::write(&mut out, &result, shown);
             }
         }

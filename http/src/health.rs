@@ -50,7 +50,9 @@ pub(crate) async fn ready(req: HttpRequest, state: web::Data<State>) -> Result<H
     }
     // The board's verdict knows how long workers have been blocked; without another failure it is theirs.
     if !ready && checks.iter().all(|check| check.outcome != Outcome::Failed) {
-        for check in checks.iter_mut().filter(|check| check.outcome == Outcome::Warning) {
+        for check in
+            checks.iter_mut().filter(|check| check.outcome == Outcome::Warning && check.name.starts_with("workers:"))
+        {
             check.outcome = Outcome::Failed;
         }
     }
@@ -84,6 +86,14 @@ fn backend_checks(backend: &BackendHealth) -> Vec<Check> {
         let detail = blocked.collect::<Vec<_>>().join("; ");
         let outcome = if detail.is_empty() { Outcome::Ok } else { Outcome::Warning };
         checks.push(Check { name: name("workers"), outcome, detail: (!detail.is_empty()).then_some(detail) });
+    }
+    let stuck = backend
+        .stuck
+        .iter()
+        .map(|stuck| format!("{} ({}) has been running for {}", stuck.task, stuck.job, format_duration(stuck.running)));
+    let detail = stuck.collect::<Vec<_>>().join("; ");
+    if !detail.is_empty() {
+        checks.push(Check { name: name("attempts"), outcome: Outcome::Warning, detail: Some(detail) });
     }
     checks
 }

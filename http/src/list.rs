@@ -26,7 +26,7 @@ pub(crate) async fn get(req: HttpRequest, state: web::Data<State>) -> Result<Htt
     let (results, next) = page(&state, &query).await?;
 
     let prefix = links::prefix_before(req.path(), "/tasks");
-    let shown = Shown { prefix, tracebacks: caller.sees_tracebacks() };
+    let shown = Shown { prefix, tracebacks: caller.sees_tracebacks(), logs: false };
     let next = next.map(|after| cursor::write(backend, after));
     let mut body = Vec::with_capacity(1024 * (results.len() + 1));
     let mut object = Object::open(&mut body);

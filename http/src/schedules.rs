@@ -46,7 +46,7 @@ pub(crate) async fn run(req: HttpRequest, state: web::Data<State>) -> Result<Htt
     let mut response = HttpResponse::build(if known { StatusCode::OK } else { StatusCode::ACCEPTED });
     response.insert_header((header::LOCATION, location));
     response.insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE));
-    Ok(response.body(task_json::of(&result, Shown { prefix, tracebacks: caller.sees_tracebacks() })))
+    Ok(response.body(task_json::of(&result, Shown { prefix, tracebacks: caller.sees_tracebacks(), logs: false })))
 }
 
 /// `POST /schedules/{name}/pause`.

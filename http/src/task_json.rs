@@ -1,7 +1,7 @@
 //! A task as clients see it.
 
 use actix_web::http::header::HeaderValue;
-use callboard_tasks::{JobState, Phase, TaskError, TaskResult, Timestamp};
+use callboard_tasks::{JobState, LogLine, Phase, TaskError, TaskResult, Timestamp};
 
 use crate::json::{self, Object};
 
@@ -18,6 +18,8 @@ pub(crate) struct Shown<'a> {
     pub(crate) prefix: &'a str,
     /// Whether to say where in the code an attempt failed.
     pub(crate) tracebacks: bool,
+    /// Whether to show what its attempts wrote to their log.
+    pub(crate) logs: bool,
 }
 
 /// A task as the body of an answer.
@@ -29,8 +31,8 @@ pub(crate) fn of(result: &TaskResult, shown: Shown<'_>) -> Vec<u8> {
 
 /// Writes a task.
 pub(crate) fn write(out: &mut Vec<u8>, result: &TaskResult, shown: Shown<'_>) {
-    let job = result.job();
-    let (spec, state) = (&job.spec, &job.state);
+    let snapshot = result.shown();
+    let (spec, state) = (&snapshot.job.spec, &snapshot.job.state);
     let mut id = uuid::Uuid::encode_buffer();
     let id: &str = spec.id.as_uuid().hyphenated().encode_lower(&mut id);
 
@@ -66,6 +68,9 @@ pub(crate) fn write(out: &mut Vec<u8>, result: &TaskResult, shown: Shown<'_>) {
     task.list("tags", &spec.tags, json::write)
         .raw("metadata", spec.metadata.as_ref().map_or("{}", |metadata| metadata.as_str()))
         .value("version", &state.version);
+    if shown.logs {
+        task.list("logs", state.logs(), write_line);
+    }
     if result.is_duplicate() {
         task.value("deduplicated", &true);
     }
@@ -92,6 +97,12 @@ fn write_error(out: &mut Vec<u8>, error: &TaskError, tracebacks: bool) {
         object.text("traceback", &error.traceback);
     }
     object.value("attempt", &error.attempt).time("at", Some(error.at));
+    object.close();
+}
+
+fn write_line(out: &mut Vec<u8>, line: &LogLine) {
+    let mut object = Object::open(out);
+    object.value("attempt", &line.attempt).time("at", Some(line.at)).text("message", &line.message);
     object.close();
 }
 

@@ -24,8 +24,9 @@ use crate::{body, links, prefer};
 pub(crate) async fn get(req: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let caller = state.caller(&req);
     caller.must(Right::Read)?;
-    let query = Query::of(&req, &["wait"])?;
+    let query = Query::of(&req, &["wait", "logs"])?;
     let id = id_of(&req)?;
+    let logs = query.parse("logs", |text| text.parse().ok(), "give true or false")?.unwrap_or(false);
     let preferred = prefer::wait(req.headers(), state.limits.wait);
     let asked = query.given("wait").map(|wait| {
         prefer::whole_seconds(wait)
@@ -48,7 +49,7 @@ pub(crate) async fn get(req: HttpRequest, state: web::Data<State>) -> Result<Htt
     if unchanged {
         return Ok(response.finish());
     }
-    Ok(with_task(response, &req, &caller, &result))
+    Ok(with_logs(response, &req, &caller, &result, logs))
 }
 
 /// Holds until the task has finished or, for a client that knows a version, until it has another one; then or
@@ -232,13 +233,18 @@ fn builder(state: &State, result: &TaskResult, status: StatusCode) -> HttpRespon
     response
 }
 
-fn with_task(
+fn with_task(response: HttpResponseBuilder, req: &HttpRequest, caller: &Caller, result: &TaskResult) -> HttpResponse {
+    with_logs(response, req, caller, result, false)
+}
+
+fn with_logs(
     mut response: HttpResponseBuilder,
     req: &HttpRequest,
     caller: &Caller,
     result: &TaskResult,
+    logs: bool,
 ) -> HttpResponse {
     let prefix = links::prefix_before(req.path(), "/tasks/");
     response.insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE));
-    response.body(task_json::of(result, Shown { prefix, tracebacks: caller.sees_tracebacks() }))
+    response.body(task_json::of(result, Shown { prefix, tracebacks: caller.sees_tracebacks(), logs }))
 }

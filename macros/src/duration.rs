@@ -20,29 +20,76 @@ pub(crate) enum Backoff {
         /// The longest.
         most: Duration,
     },
+    /// From `first`, growing by a factor, up to `most`, each with a jitter.
+    Exponential {
+        /// The first pause.
+        first: Duration,
+        /// By how much it grows, in percent.
+        factor_percent: u32,
+        /// The longest.
+        most: Duration,
+        /// By how much one may differ, in percent.
+        jitter_percent: u8,
+    },
+}
+
+/// A number with at most two decimals, from `least` to `most`, in hundredths.
+fn percent(text: &str, unit: &str, least: u32, most: u32) -> Option<u32> {
+    let (whole, part) = text.strip_suffix(unit)?.split_once('.').unwrap_or((text.strip_suffix(unit)?, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 3 || part.len() > 2 || !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let hundredths = whole.parse::<u32>().ok()? * 100 + format!("{part:0<2}").parse::<u32>().ok()?;
+    (least * 100..=most * 100).contains(&hundredths).then_some(hundredths)
 }
 
 impl Backoff {
-    /// Reads `"30s"`, `"2s..10m"` or `"default"`.
+    /// Reads `"30s"`, `"2s..10m"`, `"2s*1.5..10m~25%"` or `"default"`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text == "default" {
             return Ok(Self::Default);
         }
-        let read = |part: &str| {
-            parse_duration(part)
-                .map_err(|_| format!("{text:?} is not a backoff; write \"30s\", \"2s..10m\" or \"default\""))
+        let wrong = || {
+            format!(
+                "{text:?} is not a backoff; write \"30s\", \"2s..10m\", \"2s*1.5..10m\", one of them with a jitter \
+                     (\"2s..10m~25%\"), or \"default\""
+            )
         };
-        match text.split_once("..") {
-            None => Ok(Self::Fixed(read(text)?)),
-            Some((first, most)) => {
-                let (first, most) = (read(first)?, read(most)?);
-                if most < first {
-                    return Err(format!("{text:?} is not a backoff: its cap is shorter than its first pause"));
-                }
-                Ok(Self::Doubling { first, most })
+        let read = |part: &str| parse_duration(part).map_err(|_| wrong());
+        let (pauses, jitter) = match text.split_once('~') {
+            None => (text, None),
+            Some((pauses, jitter)) => {
+                let whole = percent(jitter.trim(), "%", 0, 100).filter(|jitter| jitter % 100 == 0);
+                (pauses, Some(whole.ok_or_else(wrong)?))
             }
+        };
+        let (first, factor, most) = match pauses.split_once("..") {
+            None => (pauses, None, None),
+            Some((start, most)) => match start.split_once('*') {
+                None => (start, None, Some(most)),
+                Some((first, factor)) => {
+                    (first, Some(percent(factor.trim(), "", 1, 100).ok_or_else(wrong)?), Some(most))
+                }
+            },
+        };
+        let first = read(first)?;
+        let most = most.map_or(Ok(first), read)?;
+        if most < first {
+            return Err(format!("{text:?} is not a backoff: its cap is shorter than its first pause"));
         }
+        let is_fixed = !pauses.contains("..");
+        Ok(match (factor, jitter) {
+            (None, None) if is_fixed => Self::Fixed(first),
+            (None, None) => Self::Doubling { first, most },
+            (factor, jitter) => Self::Exponential {
+                first,
+                factor_percent: factor.unwrap_or(if is_fixed { 100 } else { 200 }),
+                most,
+                jitter_percent: jitter.map_or(10, |jitter| (jitter / 100) as u8),
+            },
+        })
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn task(options: TokenStream, item: &TokenStream, at: &TokenStream) -
     let parameters = function.take_parameters(&mut errors);
     function.check(options.marker.as_ref(), &mut errors);
     check_limit_key(&parameters, &options, &mut errors);
+    check_redacted(&parameters, &options, &mut errors);
     let name = name(&function, &options, &mut errors);
     let returns = Returns::read(&function.signature.output, &mut errors);
     let task = Expansion { function: &function, options: &options, parameters: &parameters, returns, name, at };
@@ -53,6 +54,24 @@ fn check_limit_key(parameters: &[Parameter], options: &Options, errors: &mut Err
     if !arguments.contains(&key.value()) {
         let there_are = if arguments.is_empty() { "none".to_owned() } else { arguments.join(", ") };
         errors.add(key, format!("`limit_key` names an argument of the task; there is {there_are}"));
+    }
+}
+
+/// What is not shown is an argument, or stands below one: a slip of the pen would show a secret.
+fn check_redacted(parameters: &[Parameter], options: &Options, errors: &mut Errors) {
+    let arguments = parameters.iter().filter_map(|parameter| match parameter {
+        Parameter::Argument(argument) => Some(argument.key()),
+        Parameter::Injected(_) | Parameter::Context => None,
+    });
+    let arguments: Vec<_> = arguments.collect();
+    for path in options.redacted() {
+        let text = path.value();
+        let first = text.split('.').next().unwrap_or_default();
+        if !arguments.iter().any(|argument| argument == first) {
+            let there_are = if arguments.is_empty() { "none".to_owned() } else { arguments.join(", ") };
+            errors
+                .add(path, format!("`redact` names arguments of the task, or paths below them; there is {there_are}"));
+        }
     }
 }
 

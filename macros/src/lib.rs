@@ -54,9 +54,10 @@ use quote::quote;
 /// | `priority` | -100 to 100; larger runs sooner | 0 |
 /// | `backend` | the alias of a backend | `"default"` |
 /// | `max_attempts` | attempts in all, at least 1 | 12 |
-/// | `backoff` | the pause before the next attempt: `"30s"` the same each time, `"2s..10m"` doubling up to a cap | 2 s, 17 s, 82 s, … 6 h |
+/// | `backoff` | the pause before the next attempt: `"30s"` the same each time, `"2s..10m"` doubling up to a cap, `"2s*1.5..10m~25%"` with a factor and a jitter of its own, or a function of the attempt and its error | 2 s, 17 s, 82 s, … 6 h |
 /// | `timeout` | how long an attempt may take, such as `"30s"` or `"1h30m"` | for ever |
 /// | `expires` | how long after its enqueue a call may still start | for ever |
+/// | `redact` | arguments, or paths below them, that are never shown: `["card", "customer.card.number"]`; `false` shows all | those whose names say that they are secret |
 ///
 /// And what belongs to the task itself:
 ///

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Expr, ExprArray, ExprLit, ExprUnary, Ident, Lit, LitStr, UnOp};
+use syn::{Expr, ExprArray, ExprLit, ExprPath, ExprUnary, Ident, Lit, LitStr, UnOp};
 
 use crate::attribute::{Pair, pairs};
 use crate::duration::{Backoff, parse_duration};
@@ -12,7 +12,7 @@ use crate::errors::Errors;
 use crate::names::{check_name, is_primitive};
 
 /// Every option, in the order in which messages list them.
-const OPTIONS: [&str; 14] = [
+const OPTIONS: [&str; 15] = [
     "queue",
     "priority",
     "backend",
@@ -23,6 +23,7 @@ const OPTIONS: [&str; 14] = [
     "name",
     "aliases",
     "http",
+    "redact",
     "unique",
     "limit_key",
     "marker",
@@ -33,6 +34,23 @@ const OPTIONS: [&str; 14] = [
 const FOREIGN: [(&str, &str); 4] =
     [("retries", "max_attempts"), ("max_retries", "max_attempts"), ("time_limit", "timeout"), ("using", "backend")];
 
+/// Which arguments are not shown.
+pub(crate) enum Redact {
+    /// None.
+    Nothing,
+    /// These besides those whose names say so.
+    Also(Vec<LitStr>),
+}
+
+impl Redact {
+    fn to_tokens(&self, at: &TokenStream) -> TokenStream {
+        match self {
+            Self::Nothing => quote!(#at::Redact::Nothing),
+            Self::Also(paths) => quote!(#at::Redact::Also(&[#(#paths),*])),
+        }
+    }
+}
+
 /// The options of one task; what is `None` was not given.
 #[derive(Default)]
 pub(crate) struct Options {
@@ -41,6 +59,7 @@ pub(crate) struct Options {
     backend: Option<LitStr>,
     max_attempts: Option<u32>,
     backoff: Option<Backoff>,
+    custom_backoff: Option<ExprPath>,
     timeout: Option<Duration>,
     expires: Option<Duration>,
     /// The stored name.
@@ -48,6 +67,7 @@ pub(crate) struct Options {
     /// Earlier names.
     pub(crate) aliases: Vec<LitStr>,
     http: Option<bool>,
+    redact: Option<Redact>,
     unique: Option<bool>,
     /// The parameter whose value is the limit key.
     pub(crate) limit_key: Option<LitStr>,
@@ -82,12 +102,16 @@ impl Options {
             "priority" => self.priority = Some(priority(value)?),
             "backend" => self.backend = Some(checked_name(name, value)?),
             "max_attempts" => self.max_attempts = Some(max_attempts(value)?),
-            "backoff" => self.backoff = Some(backoff(value)?),
+            "backoff" => match value {
+                Expr::Path(function) => self.custom_backoff = Some(function.clone()),
+                _ => self.backoff = Some(backoff(value)?),
+            },
             "timeout" => self.timeout = Some(duration(name, value)?),
             "expires" => self.expires = Some(duration(name, value)?),
             "name" => self.name = Some(checked_name(name, value)?),
             "aliases" => self.aliases = aliases(value)?,
             "http" => self.http = Some(truth(name, value)?),
+            "redact" => self.redact = Some(redact(value)?),
             "unique" => self.unique = Some(truth(name, value)?),
             "limit_key" => self.limit_key = Some(text(name, value, "\"tenant_id\"")?.clone()),
             "register" => self.register = Some(truth(name, value)?),
@@ -95,6 +119,14 @@ impl Options {
             _ => return Err(syn::Error::new_spanned(key, unknown(name))),
         }
         Ok(())
+    }
+
+    /// The paths that `redact` names.
+    pub(crate) fn redacted(&self) -> &[LitStr] {
+        match &self.redact {
+            Some(Redact::Also(paths)) => paths,
+            _ => &[],
+        }
     }
 
     /// The `TaskOptions` of the task; `at` is where the names of the contract are.
@@ -116,6 +148,13 @@ impl Options {
             field("timeout", self.timeout.as_ref().map(time)),
             field("expires", self.expires.as_ref().map(time)),
             field("http", self.http.map(|http| quote!(#http))),
+            field("redact", self.redact.as_ref().map(|redact| redact.to_tokens(at))),
+            field(
+                "custom_backoff",
+                self.custom_backoff
+                    .as_ref()
+                    .map(|function| quote!(::core::option::Option::Some(#at::CustomBackoff(#function)))),
+            ),
             field("unique", self.unique.map(|unique| quote!(#unique))),
             field("limit_key", self.limit_key.as_ref().map(|key| quote!(::core::option::Option::Some(#key)))),
         ];
@@ -134,6 +173,15 @@ fn backoff_tokens(backoff: Backoff, at: &TokenStream) -> TokenStream {
         Backoff::Doubling { first, most } => {
             let (first, most) = (millis(first), millis(most));
             quote!(#at::Backoff::Doubling { first: #first, most: #most })
+        }
+        Backoff::Exponential { first, factor_percent, most, jitter_percent } => {
+            let (first, most) = (millis(first), millis(most));
+            quote!(#at::Backoff::Exponential {
+                first: #first,
+                factor_percent: #factor_percent,
+                most: #most,
+                jitter_percent: #jitter_percent,
+            })
         }
     }
 }
@@ -288,4 +336,20 @@ fn marker(value: &Expr) -> syn::Result<Ident> {
         return Err(syn::Error::new_spanned(name, problem));
     }
     Ok(name.clone())
+}
+
+fn redact(value: &Expr) -> syn::Result<Redact> {
+    const FORM: &str = "`redact` takes a list of arguments, or of paths below them: \
+                        `redact = [\"card\", \"customer.card.number\"]`; `redact = false` shows all";
+    match (value, literal(value)) {
+        (_, Some(Lit::Bool(truth))) if !truth.value => Ok(Redact::Nothing),
+        (Expr::Array(list), _) => {
+            let path = |element: &Expr| match literal(element) {
+                Some(Lit::Str(text)) if !text.value().is_empty() => Ok(text.clone()),
+                _ => Err(syn::Error::new_spanned(element, FORM)),
+            };
+            list.elems.iter().map(path).collect::<syn::Result<_>>().map(Redact::Also)
+        }
+        _ => Err(syn::Error::new_spanned(value, FORM)),
+    }
 }

@@ -22,7 +22,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) fn run(&self, program: &str) -> Result<std::process::ExitCode, Error> {
         let client = self.server.client(program)?;
-        let answer = client.get(&["tasks", &self.id.to_string()], &[])?;
+        let answer = client.get(&["tasks", &self.id.to_string()], &[("logs", "true".into())])?;
         let task: TaskView = answer.read()?;
         self.server.print(&answer, || page(&task, Clock::system().now()))?;
         Ok(std::process::ExitCode::SUCCESS)
@@ -68,7 +68,21 @@ pub(super) fn page(task: &TaskView, now: Timestamp) -> String {
     if let Some(worker) = task.worker_ids.last() {
         line("worker", plain(worker));
     }
-    page + &errors(task, now)
+    page + &errors(task, now) + &logs(task)
+}
+
+/// What its attempts wrote, each under its own heading.
+fn logs(task: &TaskView) -> String {
+    let mut text = String::new();
+    let mut attempt = None;
+    for line in &task.logs {
+        if attempt != Some(line.attempt) {
+            text.push_str(&format!("  {}\n", dim(format!("log of attempt {}", line.attempt))));
+            attempt = Some(line.attempt);
+        }
+        text.push_str(&format!("    {}  {}\n", dim(line.at), indented(&line.message)));
+    }
+    text
 }
 
 fn errors(task: &TaskView, now: Timestamp) -> String {

@@ -34,6 +34,9 @@ pub(super) struct TaskView {
     #[serde(default)]
     pub(super) errors: Vec<ErrorView>,
     pub(super) progress: Option<ProgressView>,
+    /// Only where they were asked for.
+    #[serde(default)]
+    pub(super) logs: Vec<LineView>,
     #[serde(default)]
     pub(super) tags: Vec<String>,
     pub(super) metadata: Option<Box<RawValue>>,
@@ -51,6 +54,14 @@ pub(super) struct ErrorView {
     pub(super) traceback: Option<String>,
     pub(super) attempt: u64,
     pub(super) at: Timestamp,
+}
+
+/// A line of an attempt's log.
+#[derive(Debug, Deserialize)]
+pub(super) struct LineView {
+    pub(super) attempt: u64,
+    pub(super) at: Timestamp,
+    pub(super) message: String,
 }
 
 /// How far it has come.

@@ -51,6 +51,8 @@ pub struct BackendSettings {
     pub concurrency: Option<usize>,
     /// How long this process may be silent before others take its jobs. Default: 3 s.
     pub lease: Option<Duration>,
+    /// How long an attempt may run before it is reported. Default: 10 minutes.
+    pub stuck_after: Option<Duration>,
     /// How long successful jobs are kept. Default: 7 days.
     pub keep_successful: Option<Duration>,
     /// How long failed jobs are kept. Default: 30 days.
@@ -257,7 +259,7 @@ fn queues(section: &mut Section<'_>) -> Option<Vec<String>> {
 
 fn read_options(mut options: Section<'_>, into: &mut BackendSettings) {
     if !into.kind.has_store() {
-        for key in ["workers", "concurrency", "lease", "keep_successful", "keep_failed", "keep_max"] {
+        for key in ["workers", "concurrency", "lease", "stuck_after", "keep_successful", "keep_failed", "keep_max"] {
             options.useless(key, "with a backend that has no workers and no store");
         }
         return options.finish();
@@ -265,6 +267,7 @@ fn read_options(mut options: Section<'_>, into: &mut BackendSettings) {
     into.workers = options.number("workers", 1..=MOST_WORKERS).map(|found| found.value);
     into.concurrency = options.number("concurrency", 1..=1_000_000).map(|found| found.value);
     into.lease = options.duration("lease", SHORTEST_LEASE).map(|found| found.value);
+    into.stuck_after = options.duration("stuck_after", Duration::from_millis(1)).map(|found| found.value);
     into.keep_successful = options.duration("keep_successful", Duration::ZERO).map(|found| found.value);
     into.keep_failed = options.duration("keep_failed", Duration::ZERO).map(|found| found.value);
     if into.kind == BackendKind::Memory {
@@ -289,6 +292,7 @@ impl BackendSettings {
             workers: None,
             concurrency: None,
             lease: None,
+            stuck_after: None,
             keep_successful: None,
             keep_failed: None,
             keep_max: None,
@@ -318,6 +322,9 @@ impl From<BackendSettings> for Backend {
         }
         if let Some(lease) = settings.lease {
             backend = backend.lease(lease);
+        }
+        if let Some(limit) = settings.stuck_after {
+            backend = backend.stuck_after(limit);
         }
         if let Some(keep_max) = settings.keep_max {
             backend = backend.keep_max(keep_max);

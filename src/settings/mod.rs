@@ -59,6 +59,7 @@ const FILE: &str = "callboard.toml";
 /// workers = 2                              # worker actors, one thread each; default: cores
 /// concurrency = 100                        # attempts running at once
 /// lease = "3s"
+/// stuck_after = "10m"                      # an attempt that runs for longer is reported
 /// keep_successful = "7d"                   # finished jobs are kept as long
 /// keep_failed = "30d"
 /// keep_max = 100000                        # with memory: and at most so many of them

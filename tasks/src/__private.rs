@@ -13,8 +13,8 @@ pub use serde;
 
 pub use self::bind::{CheckArgument, bind, check_argument};
 pub use crate::{
-    Backoff, Call, DataKey, Failure, FromTask, InvalidTask, Json, Parameter, Run, Source, Task, TaskArg, TaskContext,
-    TaskDefinition, TaskOptions, TaskOutput,
+    Backoff, Call, CustomBackoff, DataKey, Failure, FromTask, InvalidTask, Json, Parameter, Redact, Run, Source, Task,
+    TaskArg, TaskContext, TaskDefinition, TaskOptions, TaskOutput,
 };
 use crate::{BoxError, FailureKind, MissingData, Stop};
 

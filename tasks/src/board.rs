@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 
-use crate::{AnyCall, Error, Job, JobId, Progress, WaitError};
+use crate::{AnyCall, Error, Job, JobId, Progress, Redaction, WaitError};
 
 /// A place to enqueue calls at and to ask for their results. The runtime's handle is one.
 pub trait Board: Send + Sync + 'static {
@@ -39,6 +39,11 @@ pub trait Board: Send + Sync + 'static {
 
     /// Takes note of how far an attempt has come.
     fn report(&self, id: JobId, run: u64, progress: Progress);
+
+    /// What of a job of this task is not shown. A board that cannot say so asks the tasks that are linked into the program.
+    fn redaction(&self, task: &str) -> Redaction {
+        Redaction::linked(task)
+    }
 
     /// A value that the board itself supplies as application data: its own handle.
     fn provide(&self, key: TypeId) -> Option<Arc<dyn Any + Send + Sync>>;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::{Backoff, Idempotency, InvalidTask, Json, RunAfter, Task, TaskDefinition, Unique};
+use crate::redact::Shown;
+use crate::{Backoff, Idempotency, InvalidTask, Json, Redaction, RunAfter, Task, TaskDefinition, Unique};
 
 /// A task with its arguments and options, ready to be enqueued. Made by `the_task::with(..)`.
 ///
@@ -19,7 +20,9 @@ pub struct Call<T> {
 }
 
 /// A [`Call`] that has forgotten its task's type, so that calls of several tasks fit into one list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Printed for programmers it shows no secrets; see [`Redaction`].
+#[derive(Clone, PartialEq, Eq)]
 pub struct AnyCall {
     pub(crate) task: Cow<'static, str>,
     pub(crate) definition: Option<&'static TaskDefinition>,
@@ -65,7 +68,8 @@ impl<T: Task> Call<T> {
     #[doc(hidden)]
     pub fn from_args(args: &impl Serialize) -> Self {
         let args = Json::from_value(args)
-            .map_err(|wrong| InvalidTask::new(T::NAME, format!("#/args{}", wrong.pointer), wrong.problem));
+            .map_err(|wrong| InvalidTask::new(T::NAME, format!("#/args{}", wrong.pointer), wrong.problem))
+            .map_err(|invalid| Redaction::of(T::definition()).masked_refusal(invalid));
         let any = AnyCall {
             task: Cow::Borrowed(T::NAME),
             definition: Some(T::definition()),
@@ -117,7 +121,7 @@ impl<T: Task> Call<T> {
         self
     }
 
-    /// Waits like this between a failed attempt and the next.
+    /// Pauses so after a failed attempt, instead of as the task does, whatever function that has.
     #[must_use]
     pub const fn backoff(mut self, backoff: Backoff) -> Self {
         self.any.options.backoff = Some(backoff);
@@ -269,6 +273,18 @@ impl AnyCall {
     /// Replaces its arguments, which must be normalised and by name.
     pub fn set_args(&mut self, args: Json) {
         self.args = Ok(args);
+    }
+}
+
+impl fmt::Debug for AnyCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args = self.args.as_ref().map(|json| Shown { task: &self.task, json });
+        f.debug_struct("AnyCall")
+            .field("task", &self.task)
+            .field("definition", &self.definition)
+            .field("args", &args)
+            .field("options", &self.options)
+            .finish()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an attempt can know of itself and ask of the board.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
-use crate::{Board, Call, DataMap, Error, Failure, JobId, JobSpec, Progress, Task, TaskResult};
+use crate::{Board, Call, Clock, DataMap, Error, Failure, JobId, JobSpec, LogLine, Progress, Task, TaskResult};
 
 /// The attempt that a task runs in, as a parameter: `context: TaskContext` or `context: &TaskContext`.
 ///
@@ -28,6 +29,43 @@ struct Inner {
     cancellation: Arc<Cancellation>,
     data: Arc<DataMap>,
     board: Arc<dyn Board>,
+    log: Arc<AttemptLog>,
+}
+
+/// What one attempt writes to its log, until the job takes it over.
+#[derive(Default)]
+pub struct AttemptLog {
+    clock: Clock,
+    lines: Mutex<VecDeque<LogLine>>,
+}
+
+impl AttemptLog {
+    /// A log whose lines have the time of `clock`.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, lines: Mutex::default() }
+    }
+
+    /// The lines so far, oldest first, which are gone from here; the last [`LogLine::KEPT`].
+    #[must_use]
+    pub fn take(&self) -> Vec<LogLine> {
+        std::mem::take(&mut *self.lines.lock()).into()
+    }
+
+    fn write(&self, attempt: u32, message: &str) {
+        let line = LogLine::new(message, attempt, self.clock.now());
+        let mut lines = self.lines.lock();
+        if lines.len() == LogLine::KEPT {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+}
+
+impl fmt::Debug for AttemptLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AttemptLog({} lines)", self.lines.lock().len())
+    }
 }
 
 impl TaskContext {
@@ -44,7 +82,17 @@ impl TaskContext {
         data: Arc<DataMap>,
         board: Arc<dyn Board>,
     ) -> Self {
-        Self(Arc::new(Inner { spec, attempt, run, deadline, cancellation, data, board }))
+        let log = Arc::default();
+        Self(Arc::new(Inner { spec, attempt, run, deadline, cancellation, data, board, log }))
+    }
+
+    /// Writes to this log from now on; for who makes the context, before anybody else has it.
+    #[must_use]
+    pub fn with_log(mut self, log: Arc<AttemptLog>) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.log = log;
+        }
+        self
     }
 
     /// The id of the job.
@@ -95,10 +143,15 @@ impl TaskContext {
         self.0.board.report(self.0.spec.id, self.0.run, Progress { done, total });
     }
 
-    /// Writes a line to the log, with the task and the job beside it.
+    /// Writes a line to the log of the process, with the task and the job beside it, and to the log that is kept with the
+    /// job: [`TaskResult::logs`], at most 2 KiB of each line, the last 100 lines. The latter is written when the attempt
+    /// ends. Secrets among the arguments ([`Redaction`](crate::Redaction)) are left out of the process's log, and whenever a job is shown.
     pub fn log(&self, message: impl fmt::Display) {
-        tracing::info!(target: "callboard::tasks", task = %self.0.spec.task, job = %self.0.spec.id,
-            attempt = self.0.attempt, "{message}");
+        let (spec, message) = (&self.0.spec, message.to_string());
+        let shown = self.0.board.redaction(&spec.task);
+        tracing::info!(target: "callboard::tasks", task = %spec.task, job = %spec.id, attempt = self.0.attempt,
+            "{}", shown.masked_text(&spec.args, &message));
+        self.0.log.write(self.0.attempt, &message);
     }
 
     /// What the enqueuer attached, as a `T`; `None` if nothing was attached.

@@ -1,4 +1,4 @@
-//! What happened to a job, for whoever listens: Django's three signals.
+//! What happened to a job, for whoever listens: Django's three signals, and one of ours.
 
 use crate::{Job, Timestamp};
 
@@ -11,6 +11,8 @@ pub enum EventKind {
     Started,
     /// It has ended, SUCCESSFUL or FAILED (`task_finished`).
     Finished,
+    /// An attempt has run for longer than it should; told once of each. Ours, beyond Django's.
+    Stuck,
 }
 
 /// A signal with the job as it was then. Sent only after the commit that made it true.

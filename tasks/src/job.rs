@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::{ContextV7, Uuid};
 
+use crate::redact::Shown;
 use crate::{Json, Phase, RetryPolicy, Status, UniqueKey};
 
 /// Names a job for ever: a UUIDv7, so ids made by one process sort in the order of their making.
@@ -115,7 +116,9 @@ fn new_uuid(now: Timestamp) -> Uuid {
 }
 
 /// What is known of a job when it is enqueued and stays as it is (but for an explicit reschedule).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// Printed for programmers it shows no secrets among its arguments; see [`Redaction`](crate::Redaction).
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobSpec {
     /// Its name for ever.
     pub id: JobId,
@@ -152,6 +155,30 @@ pub struct JobSpec {
     /// With whom it shares the limits of its queue that count by key; `None` counts for none of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_key: Option<Box<str>>,
+}
+
+impl fmt::Debug for JobSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, task, args, queue, priority, enqueued_at, run_after, expires_at, timeout, retry, .. } = self;
+        let shown = |json| Shown { task, json };
+        f.debug_struct("JobSpec")
+            .field("id", id)
+            .field("task", task)
+            .field("args", &shown(args))
+            .field("queue", queue)
+            .field("priority", priority)
+            .field("enqueued_at", enqueued_at)
+            .field("run_after", run_after)
+            .field("expires_at", expires_at)
+            .field("timeout", timeout)
+            .field("retry", retry)
+            .field("tags", &self.tags)
+            .field("metadata", &self.metadata.as_ref().map(shown))
+            .field("traceparent", &self.traceparent)
+            .field("unique", &self.unique)
+            .field("limit_key", &self.limit_key)
+            .finish()
+    }
 }
 
 impl JobSpec {
@@ -460,7 +487,7 @@ pub struct LogLine {
 
 impl LogLine {
     /// How many lines a job remembers.
-    pub const KEPT: usize = 50;
+    pub const KEPT: usize = 100;
     /// The longest message, in bytes.
     pub const MAX_MESSAGE: usize = 2 * 1024;
 

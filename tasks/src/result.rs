@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{
-    Board, Error, Job, JobId, JobSpec, JobState, Json, Phase, Progress, Snapshot, Status, TaskError, TaskOutput,
-    WaitError, WaitFor, WorkerId,
+    Board, Error, Job, JobId, JobSpec, JobState, Json, LogLine, Phase, Progress, Redaction, Snapshot, Status,
+    TaskError, TaskOutput, WaitError, WaitFor, WorkerId,
 };
 
 /// A snapshot of an enqueued call: nothing changes in it until [`refresh`](Self::refresh) or [`wait`](Self::wait).
@@ -181,6 +181,22 @@ impl<T> TaskResult<T> {
     #[must_use]
     pub fn errors(&self) -> &[TaskError] {
         self.snapshot.job.state.errors()
+    }
+
+    /// What its attempts wrote to their log ([`TaskContext::log`](crate::TaskContext::log)), oldest first; the last 100
+    /// lines. Those of an attempt that runs come when it ends.
+    #[must_use]
+    pub fn logs(&self) -> &[LogLine] {
+        self.snapshot.job.state.logs()
+    }
+
+    /// The job as it may be shown: without the secrets among its arguments, wherever these stand; see
+    /// [`Redaction`](crate::Redaction). What is stored, and what all other methods give, is whole.
+    #[must_use]
+    pub fn shown(&self) -> Snapshot {
+        let task = self.task();
+        let redaction = self.board.as_ref().map_or_else(|| Redaction::linked(task), |board| board.redaction(task));
+        redaction.masked(self.snapshot.clone())
     }
 
     /// The worker process of each attempt, oldest first; the last 20.

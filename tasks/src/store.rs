@@ -22,7 +22,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BoxError, Found, Idempotency, Inquiry, InvalidMove, Job, JobId, JobSpec, Json, LogLine, Phase, Progress,
-    QueueLimits, Replayed, ScheduleDefinition, ScheduleRecord, Status, TaskError, Tick, WorkerId,
+    QueueLimits, Redaction, Replayed, RetryPolicy, ScheduleDefinition, ScheduleRecord, Status, TaskError, Tick,
+    WorkerId,
 };
 
 /// Keeps the jobs of one backend.
@@ -548,6 +549,21 @@ pub struct Published {
     pub queue: String,
     /// Whether it may be enqueued over HTTP.
     pub http: bool,
+    /// Its priority unless a call says otherwise.
+    #[serde(default)]
+    pub priority: i8,
+    /// How often and how soon it is tried again unless a call says otherwise.
+    #[serde(default)]
+    pub retry: RetryPolicy,
+    /// How long an attempt may take unless a call says otherwise; `None` is for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// How long after its enqueue a call may still start unless it says otherwise; `None` is for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Duration>,
+    /// Which of its arguments are never shown.
+    #[serde(default, skip_serializing_if = "Redaction::is_usual")]
+    pub redact: Redaction,
 }
 
 /// An argument of a published task.
@@ -579,6 +595,11 @@ impl From<&crate::TaskDefinition> for Published {
             parameters: parameters.collect(),
             queue: task.options.queue.into(),
             http: task.options.http,
+            priority: task.options.priority,
+            retry: RetryPolicy { max_attempts: task.options.max_attempts, backoff: task.options.backoff },
+            timeout: task.options.timeout,
+            expires: task.options.expires,
+            redact: Redaction::of(task),
         }
     }
 }

@@ -7,7 +7,7 @@ use futures::future::LocalBoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Backoff, DataKey, Failure, InvalidTask, Json, TaskContext};
+use crate::{Backoff, CustomBackoff, DataKey, Failure, InvalidTask, Json, Redact, TaskContext};
 
 /// A function marked `#[task]`, as its marker type: `log_message::with(..)` makes a [`Call`](crate::Call) of it.
 ///
@@ -81,12 +81,16 @@ pub struct TaskOptions {
     pub max_attempts: u32,
     /// The pause after a failed attempt.
     pub backoff: Backoff,
+    /// A function of the task's own that says so instead.
+    pub custom_backoff: Option<CustomBackoff>,
     /// How long an attempt may take; `None` is for ever.
     pub timeout: Option<Duration>,
     /// How long after its enqueue a call may still start; `None` is for ever.
     pub expires: Option<Duration>,
     /// Whether `POST /enqueue` may name it.
     pub http: bool,
+    /// Which of its arguments are never shown.
+    pub redact: Redact,
     /// Whether its calls are unique by their arguments, unless one says otherwise.
     pub unique: bool,
     /// The parameter whose value is the limit key of its calls, unless one says otherwise.
@@ -101,9 +105,11 @@ impl TaskOptions {
         backend: "default",
         max_attempts: crate::RetryPolicy::MAX_ATTEMPTS,
         backoff: Backoff::Default,
+        custom_backoff: None,
         timeout: None,
         expires: None,
         http: true,
+        redact: Redact::Usual,
         unique: false,
         limit_key: None,
     };

@@ -21,4 +21,10 @@ async fn fifth() {}
 #[task(backoff = "soon", timeout = "99999999999999999w")]
 async fn sixth() {}
 
+#[task(redact = "password", backoff = "2s*0.5..1m")]
+async fn seventh(password: String) {}
+
+#[task(redact = ["pasword", "card.number"], backoff = 5)]
+async fn eighth(password: String, card: String) {}
+
 fn main() {}

@@ -2,11 +2,13 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use callboard_tasks::{
-    Board, CancelReason, Cancellation, Ending, Failure, JobId, JobSpec, Json, Outcome, Run, TaskContext, Timestamp,
+    AttemptLog, Board, CancelReason, Cancellation, Ending, Failure, JobId, JobSpec, Json, Outcome, Run, TaskContext,
+    Timestamp,
 };
 use futures::future::LocalBoxFuture;
 use parking_lot::Mutex;
@@ -30,6 +32,10 @@ const OVERRUN_AFTER: Duration = Duration::from_millis(100);
 pub(crate) struct Running {
     pub(crate) id: JobId,
     pub(crate) run: u64,
+    pub(crate) spec: Arc<JobSpec>,
+    pub(crate) since: Instant,
+    /// Whether it was reported to run for too long.
+    pub(crate) reported: AtomicBool,
     cancellation: Arc<Cancellation>,
     /// Told when patience has ended: the attempt is dropped where it stands.
     forced: Cancellation,
@@ -91,6 +97,7 @@ struct Attempt {
     max_attempts: u32,
     started_at: Timestamp,
     cancellation: Arc<Cancellation>,
+    log: Arc<AttemptLog>,
     running: Option<Arc<Running>>,
     ended: bool,
 }
@@ -104,14 +111,20 @@ impl Attempt {
             max_attempts: self.max_attempts,
             told: self.cancellation.reason(),
             now: self.desk.hub.clock.now(),
+            custom_backoff: self.desk.hub.custom_backoff(&self.spec),
         };
         let ending = ending(result, facts);
-        log_retry(&ending, facts);
+        log_retry(&self.desk, &ending, facts);
         let ended = Ended { spec: &self.spec, attempt: self.attempt, started_at: self.started_at, now: facts.now };
         self.desk.hub.counts.ended(&self.desk.alias, &ended, &ending);
         self.ended = true;
-        let outcome =
-            Outcome { id: self.spec.id, run: self.run, started_at: Some(self.started_at), ending, logs: Vec::new() };
+        let outcome = Outcome {
+            id: self.spec.id,
+            run: self.run,
+            started_at: Some(self.started_at),
+            ending,
+            logs: self.log.take(),
+        };
         self.desk.makes_room(&self.spec);
         self.desk.ended(outcome, &self.spec.queue, self.running.is_some());
     }
@@ -121,6 +134,9 @@ impl Attempt {
         let running = Arc::new(Running {
             id: self.spec.id,
             run: self.run,
+            spec: Arc::clone(&self.spec),
+            since: Instant::now(),
+            reported: AtomicBool::new(false),
             cancellation: Arc::clone(&self.cancellation),
             forced: Cancellation::default(),
             timers: Mutex::default(),
@@ -135,11 +151,12 @@ impl Attempt {
 }
 
 /// A failure that is not the last one would show nowhere but in the job's record.
-fn log_retry(ending: &Ending, facts: Facts<'_>) {
+fn log_retry(desk: &Desk, ending: &Ending, facts: Facts<'_>) {
     if let Ending::Retry { at, error } = ending {
+        let message = desk.hub.shown_text(facts.spec, &error.message);
         tracing::warn!(target: "callboard::tasks", id = %facts.spec.id, task = %facts.spec.task,
             attempt = facts.attempt, max_attempts = facts.max_attempts, class = %error.exception_class,
-            error = %error.message, next = %at, "attempt failed; it will be tried again");
+            error = %message, next = %at, "attempt failed; it will be tried again");
     }
 }
 
@@ -177,6 +194,7 @@ impl Attempt {
             max_attempts: turn.max_attempts,
             started_at: desk.hub.clock.now(),
             cancellation: Arc::default(),
+            log: Arc::new(AttemptLog::new(desk.hub.clock.clone())),
             running: None,
             ended: false,
         }
@@ -206,7 +224,9 @@ impl Attempt {
         });
         let board: Arc<dyn Board> = Arc::clone(self.desk.board()) as _;
         let (spec, data) = (Arc::clone(&self.spec), Arc::clone(&self.desk.hub.data));
-        TaskContext::new(spec, self.attempt, self.run, deadline, Arc::clone(&self.cancellation), data, board)
+        let context =
+            TaskContext::new(spec, self.attempt, self.run, deadline, Arc::clone(&self.cancellation), data, board);
+        context.with_log(Arc::clone(&self.log))
     }
 }
 

@@ -27,6 +27,7 @@ use super::turn::{Letter, Reservation, Turn};
 use super::watch::Watch;
 use super::worker::{Slot, Work};
 use crate::builder::QueueOptions;
+use crate::health::Stuck;
 use crate::hub::{Hub, is_logged};
 use crate::supervise::Live;
 use crate::threads::BLOCKING_THREADS;
@@ -620,6 +621,45 @@ impl Desk {
                     error = %super::pumps::chain(&problem), "an attempt is past its timeout; that could not be noted"),
             }
         });
+    }
+
+    /// Attempts that have run for longer than they should, the longest first.
+    pub(crate) fn stuck(&self) -> Vec<Stuck> {
+        let now = Instant::now();
+        let attempts = self.attempts.lock();
+        let stuck = attempts.values().filter_map(|attempt| {
+            let running = now.saturating_duration_since(attempt.since);
+            let task = || attempt.spec.task.to_string();
+            (running >= self.options.stuck_after).then(|| Stuck { task: task(), job: attempt.id, running })
+        });
+        let mut stuck: Vec<_> = stuck.collect();
+        stuck.sort_by_key(|stuck| std::cmp::Reverse(stuck.running));
+        stuck
+    }
+
+    /// Reports each attempt once that has run for longer than it should.
+    pub(crate) async fn report_stuck(&self) {
+        let now = Instant::now();
+        let attempts: Vec<_> = {
+            let attempts = self.attempts.lock();
+            let is_new = |attempt: &&Arc<Running>| {
+                now.saturating_duration_since(attempt.since) >= self.options.stuck_after
+                    && !attempt.reported.swap(true, Ordering::AcqRel)
+            };
+            attempts.values().filter(is_new).cloned().collect()
+        };
+        for attempt in attempts {
+            let running = callboard_tasks::format_duration(now.saturating_duration_since(attempt.since));
+            tracing::warn!(target: "callboard", backend = %self.alias, task = %attempt.spec.task, job = %attempt.id,
+                %running, "an attempt runs for longer than it should");
+            if self.hub.events.wants(EventKind::Stuck)
+                && let Ok(mut found) = self.store.get(vec![attempt.id]).await
+                && let Some(Lookup::Found(job)) = found.pop()
+                && job.runs_as(attempt.run)
+            {
+                self.hub.announce(EventKind::Stuck, &self.snapshot(job));
+            }
+        }
     }
 
     /// Tells every attempt to stop.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use callboard_tasks::{
     AnyCall, BackendInfo, Board, CancelReason, Change, Claim, Control, Error, EventKind, Filter, Job, JobId, Listing,
-    Lookup, Page, Phase, Progress, Published, ScheduleDefinition, ScheduleRecord, Snapshot, Stats, Store, StoreError,
-    Unit, WaitError, WaitFor, Why, resolve, why,
+    Lookup, Page, Phase, Progress, Published, Redaction, ScheduleDefinition, ScheduleRecord, Snapshot, Stats, Store,
+    StoreError, Unit, WaitError, WaitFor, Why, resolve, why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -317,6 +317,7 @@ impl Gate for QueueGate {
                 running: desk.running(),
                 claimed: desk.claimed(),
                 workers: desk.slots.iter().map(|slot| slot.health()).collect(),
+                stuck: desk.stuck(),
             }
         }
         .boxed()
@@ -371,6 +372,10 @@ impl Board for DeskBoard {
         if let Some(desk) = self.desk() {
             desk.note_progress(id, run, progress);
         }
+    }
+
+    fn redaction(&self, task: &str) -> Redaction {
+        self.board().map_or(Redaction::Everything, |board| board.redaction(task))
     }
 
     fn provide(&self, key: TypeId) -> Option<Arc<dyn Any + Send + Sync>> {

@@ -22,6 +22,9 @@ const START_WITHIN: Duration = Duration::from_secs(1);
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 const TIDY_SELDOM: Duration = Duration::from_secs(60);
 const PRUNE_BATCH: usize = 1_000;
+/// How often attempts are looked at that may run for too long: as often as that takes, within these bounds.
+const STUCK_LOOK_LEAST: Duration = Duration::from_millis(20);
+const STUCK_LOOK_MOST: Duration = Duration::from_secs(5);
 /// How often jobs that are waited for are looked at.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(1);
 
@@ -61,6 +64,10 @@ impl Actor for Keeper {
             if this.desk.hand_back(START_WITHIN) > 0 {
                 this.desk.look_for_work();
             }
+        });
+        ctx.run_interval(self.desk.options.stuck_after.clamp(STUCK_LOOK_LEAST, STUCK_LOOK_MOST), |this, _| {
+            let desk = Arc::clone(&this.desk);
+            actix_rt::spawn(async move { desk.report_stuck().await });
         });
         tidy_later(&self.desk, TIDY_EVERY, ctx);
         ctx.run_interval(LOOK_AGAIN_EVERY, |this, _| {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use callboard_tasks::{CancelReason, Ending, Failure, FailureKind, JobSpec, Json, TaskError, Timestamp};
+use callboard_tasks::{CancelReason, CustomBackoff, Ending, Failure, FailureKind, JobSpec, Json, TaskError, Timestamp};
 use jiff::SignedDuration;
+
+use crate::panics::contain;
 
 /// What is known of a run besides how it ended.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +19,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) told: Option<CancelReason>,
     /// When it ended.
     pub(crate) now: Timestamp,
+    /// The task's own pause after a failed attempt, unless the call has one.
+    pub(crate) custom_backoff: Option<CustomBackoff>,
 }
 
 /// The ending that the store is told.
@@ -49,9 +53,18 @@ fn retry(failure: &Failure, facts: Facts<'_>) -> Ending {
     }
     let pause = match failure.kind {
         FailureKind::RetryIn(pause) => pause,
-        _ => facts.spec.retry.backoff.with_jitter(facts.attempt, facts.spec.id),
+        _ => match facts.custom_backoff {
+            // A function of the user's that panics must not cost the outcome.
+            Some(CustomBackoff(pause)) => contain(|| pause(facts.attempt, &error)).unwrap_or_else(|_| usual(facts)),
+            None => usual(facts),
+        },
     };
     Ending::Retry { at: later(facts.now, pause), error }
+}
+
+/// The pause that the job itself says.
+fn usual(facts: Facts<'_>) -> Duration {
+    facts.spec.retry.backoff.with_jitter(facts.attempt, facts.spec.id)
 }
 
 fn cancelled(facts: Facts<'_>) -> Ending {

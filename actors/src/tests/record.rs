@@ -18,7 +18,7 @@ fn spec() -> JobSpec {
 /// The ending of the given attempt of three.
 fn ended(result: Result<Json, Failure>, attempt: u32, told: Option<CancelReason>) -> Ending {
     let spec = spec();
-    ending(result, Facts { spec: &spec, attempt, max_attempts: 3, told, now: START })
+    ending(result, Facts { spec: &spec, attempt, max_attempts: 3, told, now: START, custom_backoff: None })
 }
 
 fn failure(kind: FailureKind) -> Result<Json, Failure> {

@@ -140,7 +140,7 @@ async fn together(
     let results = state.board.try_enqueue_all(calls).await?;
     charge.keep();
     let prefix = links::prefix_before(req.path(), "/enqueue/batch");
-    let shown = Shown { prefix, tracebacks: caller.sees_tracebacks() };
+    let shown = Shown { prefix, tracebacks: caller.sees_tracebacks(), logs: false };
     let mut body = Vec::with_capacity(1024 * (results.len() + 1));
     let mut object = Object::open(&mut body);
     object.list("items", &results, |out, result| task_json::write(out, result, shown));

@@ -106,7 +106,7 @@ fn answer(req: &HttpRequest, caller: &Caller, result: &TaskResult, waited: Optio
     if let Some(wait) = waited {
         response.insert_header(prefer::applied(wait));
     }
-    let shown = Shown { prefix, tracebacks: caller.sees_tracebacks() };
+    let shown = Shown { prefix, tracebacks: caller.sees_tracebacks(), logs: false };
     response.body(task_json::of(result, shown))
 }
 
@@ -209,13 +209,16 @@ impl<'a> Options<'a> {
     fn apply(self, mut call: AnyCall) -> AnyCall {
         let owned = |name: Cow<'a, str>| Cow::Owned(name.into_owned());
         let options = call.options_mut();
-        options.backend = self.backend.map(owned);
-        options.queue = self.queue.map(owned);
-        options.priority = self.priority;
+        // What the body leaves out is as the task has it, whoever has its code.
+        options.backend = self.backend.map(owned).or(options.backend.take());
+        options.queue = self.queue.map(owned).or(options.queue.take());
+        options.priority = self.priority.or(options.priority);
         options.run_after = self.run_after;
-        options.max_attempts = self.max_attempts;
-        options.timeout = self.timeout;
-        options.expires = self.expires;
+        options.max_attempts = self.max_attempts.or(options.max_attempts);
+        options.timeout = self.timeout.or(options.timeout);
+        if self.expires != RunAfter::Now {
+            options.expires = self.expires;
+        }
         options.tags = self.tags;
         options.metadata = self.metadata.map(Ok);
         options.unique = self.unique;

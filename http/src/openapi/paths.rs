@@ -222,6 +222,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .problems(&[422]),
         new("get", "/tasks/{id}", "getTask", "Tasks", READ, "Look a task up, or wait for it.")
             .query("wait", wait(), "Hold until it has finished, or with If-None-Match until it changes, so many seconds; above 30 is 30.")
+            .query("logs", json!({"anyOf": [{"type": "boolean", "default": false}, empty()]}), "Show what its attempts wrote to their log.")
             .header("Prefer", prefer(), "`wait=n`, as the parameter.")
             .header("If-None-Match", plain(), "The ETag of the version that is known.")
             .answers_with(

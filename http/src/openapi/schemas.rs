@@ -81,6 +81,9 @@ pub(super) struct Task {
     errors: Vec<TaskError>,
     #[schema(required)]
     progress: Option<Progress>,
+    /// What its attempts wrote to their log, oldest first; only where it is asked for.
+    #[schema(nullable = false)]
+    logs: Option<Vec<LogLine>>,
     tags: Vec<String>,
     #[schema(value_type = Object)]
     metadata: Value,
@@ -106,6 +109,16 @@ pub(super) struct TaskError {
     attempt: u32,
     #[schema(format = "date-time")]
     at: String,
+}
+
+/// A line that an attempt wrote.
+#[derive(ToSchema)]
+pub(super) struct LogLine {
+    #[schema(minimum = 0)]
+    attempt: u32,
+    #[schema(format = "date-time")]
+    at: String,
+    message: String,
 }
 
 /// How far an attempt says it has come.

@@ -14,6 +14,7 @@ mod mount;
 mod openapi;
 mod parts;
 mod polling;
+mod privacy;
 mod properties;
 mod queues;
 mod rates;

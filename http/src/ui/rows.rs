@@ -77,7 +77,8 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn of(result: &TaskResult, now: Timestamp) -> Self {
-        let (spec, state) = (&result.job().spec, &result.job().state);
+        let shown = result.shown();
+        let (spec, state) = (&shown.job.spec, &shown.job.state);
         let latest = state.finished_at.or(state.last_attempted_at).unwrap_or(spec.enqueued_at);
         let waits = matches!(state.phase, Phase::Scheduled | Phase::RetryWait);
         let due = state.next_run_at.or(spec.run_after).filter(|_| waits);

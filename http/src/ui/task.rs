@@ -83,7 +83,8 @@ pub(super) async fn get(req: HttpRequest, state: Shared) -> Result<HttpResponse,
     let query = Query::of(&req, &["done"])?;
     let result = state.board.get(id_of(&req)?).await?;
     let now = state.board.clock().now();
-    let (spec, job) = (&result.job().spec, &result.job().state);
+    let shown = result.shown();
+    let (spec, job) = (&shown.job.spec, &shown.job.state);
     let failure = |error: &callboard_tasks::TaskError| Failure {
         attempt: error.attempt,
         class: error.exception_class.clone(),

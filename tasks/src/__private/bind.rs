@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{ArgumentOf, StorableArgument};
-use crate::{InvalidTask, Json, Parameter, Problem, TaskDefinition};
+use crate::{InvalidTask, Json, Parameter, Problem, Redaction, TaskDefinition};
 
 /// Says of an argument's JSON text what is wrong with it, and where.
 pub type CheckArgument = fn(&str) -> Option<Problem>;
@@ -20,9 +20,11 @@ pub fn bind<A: Serialize + DeserializeOwned>(
     checks: &[CheckArgument],
     args: &str,
 ) -> Result<Json, InvalidTask> {
+    let shown = |invalid| Redaction::of(task).masked_refusal(invalid);
     let normalised = |args: &A| {
         Json::from_value(args)
             .map_err(|error| InvalidTask::new(task.name, format!("#/args{}", error.pointer), error.problem))
+            .map_err(shown)
     };
     // What most calls are: an object with the right names and types. Only what is not gets a closer look.
     if args.trim_start().starts_with('{')
@@ -30,8 +32,11 @@ pub fn bind<A: Serialize + DeserializeOwned>(
     {
         return normalised(&args);
     }
-    let by_name = by_name(task, checks, args)?;
-    let args = serde_json::from_str(&by_name).map_err(|error| InvalidTask::new(task.name, "#/args", plain(&error)))?;
+    let by_name = by_name(task, checks, args).map_err(shown)?;
+    let args = serde_json::from_str(&by_name).map_err(|error| {
+        let detail = Redaction::of(task).masked_text(&Json::from_stored(by_name.clone()), &plain(&error)).into_owned();
+        InvalidTask::new(task.name, "#/args", detail)
+    })?;
     normalised(&args)
 }
 

@@ -1,7 +1,9 @@
 //! What holds for all: pauses and published tasks.
 
+use std::time::Duration;
+
 use super::*;
-use crate::{Control, Json, Published, PublishedParameter};
+use crate::{Backoff, Control, Json, Published, PublishedParameter, Redaction, RetryPolicy};
 
 fn published(name: &str, description: &str) -> Published {
     let parameter = PublishedParameter {
@@ -16,6 +18,11 @@ fn published(name: &str, description: &str) -> Published {
         parameters: vec![parameter],
         queue: "mail".into(),
         http: true,
+        priority: -3,
+        retry: RetryPolicy { max_attempts: 7, backoff: Backoff::Fixed(Duration::from_secs(3)) },
+        timeout: Some(Duration::from_millis(1_500)),
+        expires: None,
+        redact: Redaction::Also(vec!["to".into()]),
     }
 }
 

@@ -17,6 +17,7 @@ mod limits;
 mod names;
 mod phase;
 mod recurring;
+mod redact;
 mod registry;
 mod result;
 mod retry;

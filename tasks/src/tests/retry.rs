@@ -48,6 +48,24 @@ fn a_doubling_pause_stays_at_its_most() {
 }
 
 #[test]
+fn an_exponential_pause_grows_by_its_factor_and_stays_at_its_most() {
+    let grown = |factor_percent, jitter_percent| Backoff::Exponential {
+        first: 4 * SECOND,
+        factor_percent,
+        most: 20 * SECOND,
+        jitter_percent,
+    };
+    assert_eq!(pauses(grown(150, 0), 5), [4, 6, 9, 13, 20]);
+    assert_eq!(pauses(grown(100, 0), 3), [4, 4, 4]);
+    assert_eq!(grown(10_000, 100).after(u32::MAX), 20 * SECOND);
+    let id = |n: u64| JobId::from_uuid(Uuid::from_u128(u128::from(n) * 0x1234_5678_9abc_def1));
+    assert_eq!(grown(150, 0).with_jitter(2, id(1)), 6 * SECOND, "without jitter it is exact");
+    let shares: Vec<_> = (0..200).map(|n| grown(100, 50).with_jitter(1, id(n)).as_secs_f64() / 4.0).collect();
+    assert!(shares.iter().all(|share| (0.5..=1.5).contains(share)), "{shares:?}");
+    assert!(shares.iter().any(|share| *share < 0.6) && shares.iter().any(|share| *share > 1.4), "{shares:?}");
+}
+
+#[test]
 fn no_first_pause_doubles_to_none() {
     assert_eq!(pauses(Backoff::Doubling { first: Duration::ZERO, most: SECOND }, 3), [0, 0, 0]);
 }
@@ -93,17 +111,28 @@ fn jitter_spreads_a_crowd_of_neighbours_over_its_whole_range() {
 }
 
 #[test]
-fn a_backoff_is_read_in_three_forms() {
+fn a_backoff_is_read_in_each_of_its_forms() {
     assert_eq!(Backoff::parse("default"), Ok(Backoff::Default));
     assert_eq!(Backoff::parse(" 30s "), Ok(Backoff::Fixed(30 * SECOND)));
     assert_eq!(Backoff::parse("2s..10m"), Ok(Backoff::Doubling { first: 2 * SECOND, most: 10 * MINUTE }));
     assert_eq!(Backoff::parse("2s .. 2s"), Ok(Backoff::Doubling { first: 2 * SECOND, most: 2 * SECOND }));
+    let grown = |factor_percent, jitter_percent| {
+        Ok(Backoff::Exponential { first: 2 * SECOND, factor_percent, most: 10 * MINUTE, jitter_percent })
+    };
+    assert_eq!(Backoff::parse("2s*1.5..10m"), grown(150, 10));
+    assert_eq!(Backoff::parse("2s * 3 .. 10m ~ 25%"), grown(300, 25));
+    assert_eq!(Backoff::parse("2s..10m~0%"), grown(200, 0));
+    let even = Backoff::Exponential { first: MINUTE, factor_percent: 100, most: MINUTE, jitter_percent: 50 };
+    assert_eq!(Backoff::parse("1m~50%"), Ok(even));
 }
 
 #[test]
-fn a_backoff_that_is_none_of_them_is_refused_with_all_three() {
-    for text in ["", "fast", "2s..", "..10m", "2s..4s..8s", "2s-10m"] {
-        let problem = format!(r#"{text:?} is not a backoff; write "30s", "2s..10m" or "default""#);
+fn a_backoff_that_is_none_of_them_is_refused_with_all_of_them() {
+    let wrong = ["", "fast", "2s..", "..10m", "2s..4s..8s", "2s-10m", "2s*2", "2s*0.9..10m", "2s~200%", "2s~12.5%"];
+    for text in wrong {
+        let problem = format!(
+            r#"{text:?} is not a backoff; write "30s", "2s..10m", "2s*1.5..10m", one of them with a jitter ("2s..10m~25%"), or "default""#
+        );
         assert_eq!(Backoff::parse(text), Err(problem));
     }
     let problem = r#""10m..2s" is not a backoff: its cap is shorter than its first pause"#;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use callboard_tasks::{Backoff, Data, DataKey, Registry, Run, Task, TaskContext, TaskOptions, task, tasks};
+use callboard_tasks::{
+    Backoff, Data, DataKey, Redact, Registry, Run, Task, TaskContext, TaskError, TaskOptions, Timestamp, task, tasks,
+};
 
 /// Adds two numbers.
 ///
@@ -26,6 +28,7 @@ async fn add(a: i64, b: i64) -> i64 {
     http = false,
     unique = true,
     limit_key = "to",
+    redact = ["to", "title"],
 )]
 #[allow(clippy::too_many_arguments, reason = "one of each kind")]
 fn send(
@@ -47,6 +50,18 @@ async fn described() {}
 
 #[task(backoff = "default")]
 async fn plain() {}
+
+#[task(backoff = "1s*1.5..1m~0%", redact = false)]
+async fn growing(token: String) {
+    let _ = token;
+}
+
+fn pause(attempt: u32, error: &TaskError) -> Duration {
+    Duration::from_secs(u64::from(attempt) * error.message.len() as u64)
+}
+
+#[task(backoff = self::pause)]
+async fn own_pauses() {}
 
 #[task]
 #[doc = include_str!("../../../rustfmt.toml")]
@@ -92,13 +107,27 @@ fn each_option_is_kept() {
         backoff: Backoff::Doubling { first: Duration::from_secs(2), most: Duration::from_secs(600) },
         timeout: Some(Duration::from_secs(90)),
         expires: Some(Duration::from_secs(3600)),
+        custom_backoff: None,
         http: false,
+        redact: Redact::Also(&["to", "title"]),
         unique: true,
         limit_key: Some("to"),
     };
     assert_eq!(send::definition().options, expected);
     assert_eq!(described::definition().options.backoff, Backoff::Fixed(Duration::from_secs(30)));
     assert_eq!(plain::definition().options.backoff, Backoff::Default);
+    let growing = growing::definition().options;
+    let expected = Backoff::Exponential {
+        first: Duration::from_secs(1),
+        factor_percent: 150,
+        most: Duration::from_secs(60),
+        jitter_percent: 0,
+    };
+    assert_eq!((growing.backoff, growing.redact), (expected, Redact::Nothing));
+    let custom = own_pauses::definition().options;
+    let error = TaskError::new("Error", "busy", "", 2, Timestamp::UNIX_EPOCH);
+    assert_eq!(custom.custom_backoff.unwrap().0(2, &error), Duration::from_secs(8));
+    assert_eq!(custom.backoff, Backoff::Default);
 }
 
 #[test]
@@ -148,7 +177,7 @@ fn it_requires_each_type_of_data_once() {
 fn it_tells_where_it_is_written() {
     let source = add::definition().source;
     assert!(source.file.ends_with("definitions.rs"), "{source}");
-    assert_eq!(source.line, 11, "the line of its attribute");
+    assert_eq!(source.line, 13, "the line of its attribute");
 }
 
 #[test]

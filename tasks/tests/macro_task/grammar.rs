@@ -41,6 +41,9 @@ fn backoff(text: &str) -> Result<Backoff, String> {
         duration::Backoff::Default => Backoff::Default,
         duration::Backoff::Fixed(pause) => Backoff::Fixed(pause),
         duration::Backoff::Doubling { first, most } => Backoff::Doubling { first, most },
+        duration::Backoff::Exponential { first, factor_percent, most, jitter_percent } => {
+            Backoff::Exponential { first, factor_percent, most, jitter_percent }
+        }
     })
 }
 
@@ -56,14 +59,32 @@ fn durations_are_read_as_the_table_says() {
 fn backoffs_are_read_alike() {
     let texts =
         ["default", " default ", "30s", "2s..10m", "2s..2s", "0s..0s", "10m..2s", "2s..", "..", "1s..2s..3s", ""];
-    for text in texts {
+    let exponential = [
+        "2s*1.5..10m",
+        "2s*3..10m~0%",
+        "2s..10m~25%",
+        "30s~50%",
+        "2s * 1.25 .. 10m ~ 12.5%",
+        "2s*0.5..10m",
+        "2s*..10m",
+        "2s*1.555..10m",
+        "2s*1..10m",
+        "2s*100..10m",
+        "2s*101..10m",
+        "30s*2",
+        "30s~101%",
+        "30s~5",
+        "default~5%",
+        "~5%",
+    ];
+    for text in texts.into_iter().chain(exponential) {
         assert_eq!(backoff(text).ok(), Backoff::parse(text).ok(), "{text:?}");
     }
 }
 
 proptest! {
     #[test]
-    fn any_duration_is_read_alike(text in "[ 0-9wdhms.]{0,12}") {
+    fn any_duration_is_read_alike(text in "[ 0-9wdhms.*~%]{0,12}") {
         prop_assert_eq!(duration::parse_duration(&text).ok(), parse_duration(&text).ok());
         prop_assert_eq!(backoff(&text).ok(), Backoff::parse(&text).ok());
     }
