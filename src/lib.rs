@@ -45,6 +45,7 @@
 //! | [`Builder`], [`Backend`] | how a board is put together in code |
 //! | [`Settings`] | the same from a file and the environment |
 //! | [`messages`] | what backends answer to, for actor systems that speak with them, or are one |
+//! | [`mod@testing`] | boards for tests, and one attempt alone |
 //! | [`store`] | what a store must do |
 //!
 //! # Features
@@ -82,7 +83,8 @@ pub use callboard_http as http;
 pub use callboard_actors::{
     Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, CountedEnd, Door, Dummy, EventMessage,
     Health, OpenFailure, OpenStore, Opening, PartHealth, ScheduleStatus, Schema, SchemaStep, ShutdownReport, Spread,
-    SpreadCounter, StartError, Stuck, TaskCounts, Unopened, Work, WorkerHealth, messages,
+    SpreadCounter, StartError, Stuck, TaskCounts, Unopened, Work, WorkerHealth, assert_enqueued, messages,
+    refute_enqueued, testing,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{
@@ -137,3 +139,8 @@ struct Mail;
 #[cfg(all(doctest, feature = "postgres", feature = "sqlite"))]
 #[doc = include_str!("../docs/stores.md")]
 struct Stores;
+
+/// The same for the page on tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;

@@ -35,6 +35,7 @@ mod queue;
 mod reception;
 mod schedules;
 mod supervise;
+pub mod testing;
 mod threads;
 mod waiters;
 mod weak;

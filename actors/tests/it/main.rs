@@ -12,3 +12,4 @@ mod isolation;
 mod queue;
 mod results;
 mod support;
+mod testing;
