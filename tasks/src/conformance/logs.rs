@@ -54,20 +54,23 @@ pub async fn lines_of_a_run_that_is_handed_back_are_kept(stage: &Stage) {
 
 /// The last ones are kept.
 pub async fn no_more_lines_are_kept_than_may(stage: &Stage) {
+    const ATTEMPTS: usize = 3;
+    const LINES: usize = LogLine::KEPT / 2 - 10;
     let worker = stage.worker().await;
     stage.put(stage.spec()).await;
     let long = "x".repeat(LogLine::MAX_MESSAGE - 10);
-    for attempt in 0..3 {
+    for attempt in 0..ATTEMPTS {
         let job = stage.claim_one(worker).await;
-        let logs = (0..40).map(|n| line(stage, &job, &format!("{long}{attempt}-{n}"))).collect();
+        let logs = (0..LINES).map(|n| line(stage, &job, &format!("{long}{attempt}-{n}"))).collect();
         end_with(stage, &job, stage.retry_in(SECOND, &job), logs).await;
         stage.advance(SECOND);
     }
     let job = stage.claim_one(worker).await;
     let logs = job.state.logs();
     assert_eq!(logs.len(), LogLine::KEPT);
-    assert!(logs[LogLine::KEPT - 1].message.ends_with("2-39"));
-    assert!(logs[0].message.ends_with("1-30"));
+    let said = |n: usize| format!("x{}-{}", n / LINES, n % LINES);
+    assert!(logs[LogLine::KEPT - 1].message.ends_with(&said(ATTEMPTS * LINES - 1)));
+    assert!(logs[0].message.ends_with(&said(ATTEMPTS * LINES - LogLine::KEPT)));
 }
 
 /// A stale outcome says nothing.
