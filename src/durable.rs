@@ -1,5 +1,6 @@
 //! Durable backends for a builder: what the runtime does not know of, because it names no store.
 
+#[cfg(feature = "sqlite")]
 use std::path::PathBuf;
 
 use callboard_actors::{Backend, Builder};

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use callboard_tasks::{Job, JobId, JobSpec, JobState, Json, Phase, RetryPolicy, Timestamp, UniqueKey, WorkerId};
+#[cfg(feature = "sqlite")]
+use callboard_tasks::{Job, WorkerId};
+use callboard_tasks::{JobId, JobSpec, JobState, Json, Phase, RetryPolicy, Timestamp, UniqueKey};
 use serde::{Deserialize, Serialize};
 
 /// A row that Callboard did not write.
@@ -121,6 +123,7 @@ pub(crate) fn state(id: JobId, text: &str, return_value: Option<String>) -> Resu
 }
 
 /// A job that waits for its first run.
+#[cfg(feature = "sqlite")]
 pub(crate) fn waiting(spec: JobSpec, phase: Phase, version: u64) -> Job {
     let mut job = Job::new(spec.into());
     job.state.phase = phase;
@@ -129,6 +132,7 @@ pub(crate) fn waiting(spec: JobSpec, phase: Phase, version: u64) -> Job {
 }
 
 /// A job in its first run.
+#[cfg(feature = "sqlite")]
 pub(crate) fn first_run(spec: JobSpec, worker: WorkerId, at: Timestamp, version: u64) -> Result<Job, Damaged> {
     let mut job = Job::new(spec.into());
     let id = job.id();
@@ -138,6 +142,7 @@ pub(crate) fn first_run(spec: JobSpec, worker: WorkerId, at: Timestamp, version:
 }
 
 /// A job that succeeded in its first run, which started at `started`.
+#[cfg(feature = "sqlite")]
 pub(crate) fn first_success(
     spec: JobSpec,
     worker: WorkerId,
@@ -158,6 +163,7 @@ pub(crate) fn damaged(id: JobId, what: &dyn std::fmt::Display) -> Damaged {
 }
 
 /// A time as whole microseconds since 1970: what every store keeps.
+#[cfg(feature = "sqlite")]
 pub(crate) fn micros(time: Timestamp) -> i64 {
     time.as_microsecond()
 }
