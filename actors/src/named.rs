@@ -1,6 +1,7 @@
 //! A call by name, of a task whose code is in another process: all that is known of it is what was published.
 
-use callboard_tasks::{AnyCall, Error, InvalidTask, Json, Problem, Published, RunAfter};
+use callboard_tasks::{AnyCall, Error, InvalidTask, Json, Problem, Published};
+use serde::{Serialize, Serializer};
 
 /// A call of a task that only others can run: its arguments are checked by name.
 pub(crate) fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
@@ -34,25 +35,27 @@ pub(crate) fn by_name(task: &Published, args: &str) -> Result<AnyCall, Error> {
     if !problems.is_empty() {
         return Err(InvalidTask { task: task.name.clone(), problems }.into());
     }
-    for parameter in parameters {
-        if let (false, Some(default)) = (given.contains_key(&parameter.name), &parameter.default) {
-            given.insert(parameter.name.clone(), default.to_value());
-        }
-    }
-    let args = Json::from_value(&given).map_err(|error| {
+    // In the order of the parameters, as the task's own code writes them.
+    let in_order: Vec<(&str, Value)> = parameters
+        .iter()
+        .filter_map(|p| {
+            let value = given.remove(&p.name).or_else(|| p.default.as_ref().map(Json::to_value));
+            value.map(|value| (p.name.as_str(), value))
+        })
+        .collect();
+    let args = Json::from_value(&ByName(in_order)).map_err(|error| {
         let invalid = InvalidTask::new(&task.name, format!("#/args{}", error.pointer), error.problem);
         Error::from(task.redact.masked_refusal(invalid))
     })?;
-    let mut call = AnyCall::named(task.name.clone(), None, args, callboard_tasks::CallOptions::default());
-    // What the task's own code would have it ask for.
-    let options = call.options_mut();
-    options.queue = Some(task.queue.clone().into());
-    options.priority = Some(task.priority.into());
-    options.max_attempts = Some(task.retry.max_attempts);
-    options.backoff = Some(task.retry.backoff);
-    options.timeout = task.timeout;
-    if let Some(expires) = task.expires {
-        options.expires = RunAfter::In(expires);
+    let options = task.options_of(&args);
+    Ok(AnyCall::named(task.name.clone(), None, args, options))
+}
+
+/// An object with its members in this order.
+struct ByName<'a>(Vec<(&'a str, serde_json::Value)>);
+
+impl Serialize for ByName<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
-    Ok(call)
 }

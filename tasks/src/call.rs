@@ -63,6 +63,30 @@ pub struct CallOptions {
     pub idempotency: Option<Idempotency>,
 }
 
+impl CallOptions {
+    /// These options, and where they say nothing, what `standard` says.
+    #[must_use]
+    pub fn or(self, standard: Self) -> Self {
+        let when = |own, standard| if own == RunAfter::Now { standard } else { own };
+        Self {
+            queue: self.queue.or(standard.queue),
+            priority: self.priority.or(standard.priority),
+            backend: self.backend.or(standard.backend),
+            run_after: when(self.run_after, standard.run_after),
+            max_attempts: self.max_attempts.or(standard.max_attempts),
+            backoff: self.backoff.or(standard.backoff),
+            timeout: self.timeout.or(standard.timeout),
+            expires: when(self.expires, standard.expires),
+            tags: if self.tags.is_empty() { standard.tags } else { self.tags },
+            metadata: self.metadata.or(standard.metadata),
+            traceparent: self.traceparent.or(standard.traceparent),
+            unique: self.unique.or(standard.unique),
+            limit_key: self.limit_key.or(standard.limit_key),
+            idempotency: self.idempotency.or(standard.idempotency),
+        }
+    }
+}
+
 impl<T: Task> Call<T> {
     /// A call with these arguments, given as a value that serialises to an object by parameter name.
     #[doc(hidden)]

@@ -39,6 +39,7 @@ mod limits;
 mod memory;
 mod names;
 mod phase;
+mod published;
 mod recurring;
 mod redact;
 mod registry;
@@ -77,6 +78,7 @@ pub use limits::{QueueLimits, Rate};
 pub use memory::{MemoryOptions, MemoryStore};
 pub use names::{MAX_NAME, check_name};
 pub use phase::{InvalidMove, Move, Phase, Status};
+pub use published::{Published, PublishedParameter};
 pub use recurring::{Definition, InvalidSchedule, Schedule};
 pub use redact::{Redact, Redaction};
 pub use registry::{Registry, RegistryError, near_names};
@@ -87,7 +89,7 @@ pub use schedule::{ScheduleDefinition, ScheduleRecord, Tick};
 pub use stop::{Failure, FailureKind, Stop};
 pub use store::{
     Ask, Beat, Change, Changed, Claim, Claimed, Control, Ear, Ending, Fate, Filter, Heard, Listing, Lookup, Outcome,
-    Page, Placed, Prunable, Published, PublishedParameter, Pulse, QueueStats, Stats, Store, StoreError, Unit,
+    Page, Placed, Prunable, Pulse, QueueStats, Stats, Store, StoreError, Unit,
 };
 pub use task::{Parameter, Run, Source, Task, TaskArg, TaskDefinition, TaskOptions, TaskOutput};
 pub use unique::{Found, Idempotency, OnConflict, Replayed, Unique, UniqueKey, UniqueUntil};

@@ -147,9 +147,7 @@ impl Schedule {
     #[must_use]
     pub fn found(mut self, mut call: AnyCall) -> Self {
         if let Work::Named(_, _, options) = self.work {
-            let queue = call.options.queue.take();
-            call.options = options;
-            call.options.queue = call.options.queue.or(queue);
+            call.options = options.or(call.options);
         }
         self.name.get_or_insert_with(|| call.task().to_owned());
         self.work = Work::Call(call);

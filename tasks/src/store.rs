@@ -18,12 +18,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
-    BoxError, Found, Idempotency, Inquiry, InvalidMove, Job, JobId, JobSpec, Json, LogLine, Phase, Progress,
-    QueueLimits, Redaction, Replayed, RetryPolicy, ScheduleDefinition, ScheduleRecord, Status, TaskError, Tick,
-    WorkerId,
+    BoxError, Found, Idempotency, Inquiry, InvalidMove, Job, JobId, JobSpec, Json, LogLine, Phase, Progress, Published,
+    QueueLimits, Replayed, ScheduleDefinition, ScheduleRecord, Status, TaskError, Tick, WorkerId,
 };
 
 /// Keeps the jobs of one backend.
@@ -534,74 +532,6 @@ pub enum Control {
     /// Takes due jobs out of the claim whose task no process with a lease that holds has registered, and puts
     /// back those that one has. A process that comes with new tasks asks for it.
     Park,
-}
-
-/// A task as it is published for front ends that do not have its code.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Published {
-    /// Its full name.
-    pub name: String,
-    /// Its doc comment.
-    pub description: String,
-    /// Its arguments, in order.
-    pub parameters: Vec<PublishedParameter>,
-    /// Its queue unless a call says otherwise.
-    pub queue: String,
-    /// Whether it may be enqueued over HTTP.
-    pub http: bool,
-    /// Its priority unless a call says otherwise.
-    #[serde(default)]
-    pub priority: i8,
-    /// How often and how soon it is tried again unless a call says otherwise.
-    #[serde(default)]
-    pub retry: RetryPolicy,
-    /// How long an attempt may take unless a call says otherwise; `None` is for ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Duration>,
-    /// How long after its enqueue a call may still start unless it says otherwise; `None` is for ever.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Duration>,
-    /// Which of its arguments are never shown.
-    #[serde(default, skip_serializing_if = "Redaction::is_usual")]
-    pub redact: Redaction,
-}
-
-/// An argument of a published task.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PublishedParameter {
-    /// Its name.
-    pub name: String,
-    /// Its Rust type, as written.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// Whether a call must give it.
-    pub required: bool,
-    /// What it is if a call does not give it; null is a value too.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::job::present")]
-    pub default: Option<Json>,
-}
-
-impl From<&crate::TaskDefinition> for Published {
-    fn from(task: &crate::TaskDefinition) -> Self {
-        let parameters = task.parameters.iter().map(|p| PublishedParameter {
-            name: p.name.into(),
-            type_name: p.type_name.into(),
-            required: p.required,
-            default: p.default.map(|make| make()),
-        });
-        Self {
-            name: task.name.into(),
-            description: task.description.into(),
-            parameters: parameters.collect(),
-            queue: task.options.queue.into(),
-            http: task.options.http,
-            priority: task.options.priority,
-            retry: RetryPolicy { max_attempts: task.options.max_attempts, backoff: task.options.backoff },
-            timeout: task.options.timeout,
-            expires: task.options.expires,
-            redact: Redaction::of(task),
-        }
-    }
 }
 
 /// What is known of an id.

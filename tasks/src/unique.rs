@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{Job, JobId, Json, Phase, Status};
@@ -12,7 +13,9 @@ use crate::{Job, JobId, Json, Phase, Status};
 /// Asks that a call be the only one of its kind: see [`Call::unique`](crate::Call::unique).
 ///
 /// Two calls are of one kind if they go to the same backend, are of the same task, and have the same key; without a
-/// key, the same arguments. The job of the first one holds the key until it has ended; who comes meanwhile gets that
+/// key, the same arguments: the order of members does not matter, nor does it whether a whole number is written `1` or
+/// `1.0`, so that it makes no difference whether a process enqueues that has the task's code or one that only knows of
+/// it. The job of the first one holds the key until it has ended; who comes meanwhile gets that
 /// job, unless it asks for something else.
 ///
 /// ```
@@ -91,7 +94,7 @@ impl Unique {
         let key = match &self.key {
             Some(key) => format!("{task} {key}"),
             None => {
-                let digest: [u8; 32] = Sha256::digest(args.as_str()).into();
+                let digest: [u8; 32] = Sha256::digest(same_text(args)).into();
                 // Half of it: two calls of a task meet by chance once in the life of no universe.
                 let half = digest.first_chunk().map_or(0, |half| u128::from_be_bytes(*half));
                 format!("{task}#{half:032x}")
@@ -102,6 +105,54 @@ impl Unique {
             now.checked_add(window).ok()
         });
         UniqueKey { key, until: self.until, holds_until, on_conflict: self.on_conflict }
+    }
+}
+
+/// Arguments as a text that is the same for all who say the same: members in the order of their names, and whole
+/// numbers without a fraction.
+fn same_text(args: &Json) -> String {
+    let mut text = String::with_capacity(args.as_str().len());
+    write_same(&args.to_value(), &mut text);
+    text
+}
+
+fn write_same(value: &Value, text: &mut String) {
+    match value {
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            text.push('{');
+            for (name, value) in members {
+                text.push_str(&Value::from(name.as_str()).to_string());
+                text.push(':');
+                write_same(value, text);
+                text.push(',');
+            }
+            text.push('}');
+        }
+        Value::Array(values) => {
+            text.push('[');
+            for value in values {
+                write_same(value, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        Value::Number(number) => text.push_str(&same_number(number)),
+        scalar => text.push_str(&scalar.to_string()),
+    }
+}
+
+/// A number as text; a whole one without a fraction, however it was written.
+pub(crate) fn same_number(number: &Number) -> String {
+    /// Up to here each whole number is a float of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number.as_f64() {
+        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < EXACT => {
+            // Of the two zeros the one without a sign.
+            format!("{:.0}", float + 0.0)
+        }
+        _ => number.to_string(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::unique::same_number;
 use crate::{
     AnyCall, BackendInfo, Idempotency, InvalidTask, JobId, JobSpec, Json, QueueLimits, QueueNames, RetryPolicy, Run,
     RunAfter, TaskOptions, Unique, check_name,
@@ -193,12 +194,14 @@ pub fn resolve(call: AnyCall, now: Timestamp) -> Result<JobSpec, InvalidTask> {
     })
 }
 
-/// The value of an argument as a key: a text as it is, anything else as JSON; null is none.
+/// The value of an argument as a key: a text as it is, a whole number without a fraction, anything else as JSON; null
+/// is none.
 pub(crate) fn key_in(args: &Json, parameter: &str) -> Option<String> {
     let mut args: BTreeMap<String, serde_json::Value> = args.get().ok()?;
     match args.remove(parameter)? {
         serde_json::Value::Null => None,
         serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(number) => Some(same_number(&number)),
         value => Some(value.to_string()),
     }
 }

@@ -9,6 +9,7 @@ mod crash;
 mod cron;
 mod durable;
 mod examples;
+mod foreign;
 mod interface;
 mod load;
 mod mail;

@@ -12,7 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use callboard_tasks::{
-    AnyCall, Error, Json, Problem as FieldProblem, RunAfter, TaskResult, Unique, WaitFor, near_names,
+    AnyCall, CallOptions, Error, Json, Problem as FieldProblem, RunAfter, TaskResult, Unique, WaitFor, near_names,
 };
 
 pub(crate) use self::batch::post as post_batch;
@@ -209,20 +209,22 @@ impl<'a> Options<'a> {
     fn apply(self, mut call: AnyCall) -> AnyCall {
         let owned = |name: Cow<'a, str>| Cow::Owned(name.into_owned());
         let options = call.options_mut();
+        let asked = CallOptions {
+            backend: self.backend.map(owned),
+            queue: self.queue.map(owned),
+            priority: self.priority,
+            run_after: self.run_after,
+            max_attempts: self.max_attempts,
+            timeout: self.timeout,
+            expires: self.expires,
+            tags: self.tags,
+            metadata: self.metadata.map(Ok),
+            unique: self.unique,
+            limit_key: self.limit_key.map(Cow::into_owned),
+            ..CallOptions::default()
+        };
         // What the body leaves out is as the task has it, whoever has its code.
-        options.backend = self.backend.map(owned).or(options.backend.take());
-        options.queue = self.queue.map(owned).or(options.queue.take());
-        options.priority = self.priority.or(options.priority);
-        options.run_after = self.run_after;
-        options.max_attempts = self.max_attempts.or(options.max_attempts);
-        options.timeout = self.timeout.or(options.timeout);
-        if self.expires != RunAfter::Now {
-            options.expires = self.expires;
-        }
-        options.tags = self.tags;
-        options.metadata = self.metadata.map(Ok);
-        options.unique = self.unique;
-        options.limit_key = self.limit_key.map(Cow::into_owned);
+        *options = asked.or(std::mem::take(options));
         call
     }
 }

@@ -23,6 +23,8 @@ fn published(name: &str, description: &str) -> Published {
         timeout: Some(Duration::from_millis(1_500)),
         expires: None,
         redact: Redaction::Also(vec!["to".into()]),
+        unique: true,
+        limit_key: Some("to".into()),
     }
 }
 

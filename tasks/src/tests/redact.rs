@@ -147,4 +147,5 @@ fn what_is_published_is_read_back_and_an_older_release_says_nothing() {
     let old = r#"{"name":"t","description":"","parameters":[],"queue":"default","http":true}"#;
     let old: crate::Published = serde_json::from_str(old).unwrap();
     assert_eq!((old.redact, old.retry), (Redaction::Usual, crate::RetryPolicy::default()));
+    assert_eq!((old.unique, old.limit_key), (false, None));
 }

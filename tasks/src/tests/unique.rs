@@ -48,6 +48,23 @@ fn a_key_is_the_task_s_own() {
 }
 
 #[test]
+fn arguments_that_say_the_same_are_the_same_however_they_are_written() {
+    let key = |args: &str| Unique::by_args().key_of("t", &Json::from_stored(args.into()), NOW).key;
+    let same = key(r#"{"a":1,"b":{"x":[0,2.5],"y":null}}"#);
+    assert_eq!(key(r#"{"b":{"y":null,"x":[-0.0,2.5]},"a":1.0}"#), same);
+    for other in [
+        r#"{"a":1,"b":{"x":[0,2.5]}}"#,
+        r#"{"a":1,"b":{"x":[2.5,0],"y":null}}"#,
+        r#"{"a":"1","b":{"x":[0,2.5],"y":null}}"#,
+        r#"{"a":1,"b":{"x":[0,2.25],"y":null}}"#,
+    ] {
+        assert_ne!(key(other), same, "{other}");
+    }
+    assert_ne!(key(r#"{"n":18446744073709551615}"#), key(r#"{"n":18446744073709551614}"#));
+    assert_ne!(key(r#"["a","b"]"#), key(r#"["a\",\"b"]"#));
+}
+
+#[test]
 fn what_a_call_says_comes_before_what_its_task_says() {
     let call = bill::with(Some("a".to_owned()), 1).unique(Unique::by_key("k").within(Duration::from_secs(60)));
     let unique = spec(call.limit_key("other")).unique.expect("a key");
@@ -62,6 +79,8 @@ fn the_limit_key_is_the_value_of_its_argument() {
     assert_eq!(key(None), None);
     let number = resolve(sync::with(7u64).erase(), NOW).expect("the call is good").limit_key;
     assert_eq!(number.as_deref(), Some("7"));
+    let float = crate::validate::key_in(&Json::from_stored(r#"{"id":7.0}"#.into()), "id");
+    assert_eq!(float.as_deref(), Some("7"));
     let given = spec(bill::with(Some("a".to_owned()), 1).limit_key("b")).limit_key;
     assert_eq!(given.as_deref(), Some("b"));
 }

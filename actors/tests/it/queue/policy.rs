@@ -34,6 +34,18 @@ async fn pay(card: String, #[default("EUR")] currency: String) -> Result<(), Str
     Err(format!("{currency}: card {card} is void"))
 }
 
+/// What a nested argument may look like.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct Period {
+    year: u16,
+    rate: f64,
+}
+
+#[task(queue = "bills", unique = true, limit_key = "tenant")]
+async fn bill(tenant: String, period: Period, note: Option<String>) {
+    let _ = (tenant, period, note);
+}
+
 #[task(max_attempts = 1)]
 async fn doze(context: TaskContext) -> Result<u64, Stop> {
     if context.run() < 30 { Err(Stop::snooze(HOUR)) } else { Ok(context.run()) }
@@ -121,7 +133,7 @@ async fn pair() -> (Callboard, Callboard) {
     let store = SlowStore::new(Clock::system());
     let backend = || Backend::store(Arc::clone(&store) as _).queues(Vec::<String>::new());
     let probe = Arc::default();
-    let worker = start(tasks![pay], &probe, backend(), Clock::system()).await;
+    let worker = start(tasks![pay, bill], &probe, backend(), Clock::system()).await;
     let front = start(tasks![], &probe, backend().enqueue_only(), Clock::system()).await;
     (worker, front)
 }
@@ -142,6 +154,46 @@ async fn a_board_without_the_code_enqueues_by_the_policy_of_the_task() {
     assert_eq!((spec.retry.max_attempts, spec.retry.backoff), (3, backoff));
     assert_eq!(spec.expires_at, Some(spec.enqueued_at + HOUR));
     assert_eq!(spec.args.as_str(), r#"{"card":"4111","currency":"EUR"}"#);
+}
+
+#[tokio::test]
+async fn a_board_without_the_code_has_the_keys_of_the_task() {
+    let (worker, front) = pair().await;
+    worker.pause("default", "bills").await.unwrap();
+    let period = Period { year: 2_026, rate: 1.0 };
+    let first = worker.enqueue(bill::with("acme", period, None)).await.unwrap();
+    // The same in another order, without what may be left out, and with a whole number for a float.
+    let same = r#"{"period": {"rate": 1, "year": 2026}, "tenant": "acme"}"#;
+    let call = front.call_named("bill", same).await.unwrap();
+    let again = front.enqueue_any(call).await.unwrap();
+    assert_eq!((again.id(), again.is_duplicate()), (first.id(), true));
+    let by_place = r#"["acme", {"year": 2027, "rate": 1}]"#;
+    let other = front.enqueue_any(front.call_named("bill", by_place).await.unwrap()).await.unwrap();
+    assert!(!other.is_duplicate());
+    assert_eq!(other.job().spec.limit_key.as_deref(), Some("acme"));
+    let back = worker.enqueue(bill::with("acme", Period { year: 2_027, rate: 1.0 }, None)).await.unwrap();
+    assert_eq!(back.id(), other.id(), "the owner of the code meets what was enqueued without it");
+
+    // What a call says comes first, as with the code.
+    let mut call = front.call_named("bill", same).await.unwrap();
+    call.options_mut().unique = Some(callboard_tasks::Unique::by_key("own"));
+    call.options_mut().limit_key = Some("other".into());
+    let own = front.enqueue_any(call).await.unwrap();
+    assert_eq!((own.is_duplicate(), own.job().spec.limit_key.as_deref()), (false, Some("other")));
+}
+
+#[tokio::test]
+async fn a_schedule_by_name_has_the_policy_and_the_keys_of_the_task() {
+    let (_worker, front) = pair().await;
+    let args = r#"["acme", {"year": 2026, "rate": 1}]"#;
+    let asks = callboard_tasks::CallOptions { priority: Some(3), ..Default::default() };
+    let schedule = callboard_tasks::Schedule::named("0 0 1 1 *", "bill", args, asks).unwrap().name("bills");
+    front.set_schedule(schedule).await.unwrap();
+    front.pause("default", "bills").await.unwrap();
+    let job = front.run_schedule("bills").await.unwrap();
+    let spec = &job.job().spec;
+    assert_eq!((&*spec.queue, spec.priority, spec.limit_key.as_deref()), ("bills", 3, Some("acme")));
+    assert!(front.run_schedule("bills").await.unwrap().is_duplicate());
 }
 
 #[tokio::test]
