@@ -108,10 +108,10 @@ fn ticks(server: &Server) -> Vec<i64> {
     ticks
 }
 
-#[test]
-fn two_servers_with_one_file_fire_each_tick_once_also_when_one_is_killed() {
+/// Two servers share the store of these settings; one is killed; a third comes later.
+fn each_tick_is_fired_once(settings: &str) {
     let folder = Arc::new(Folder::new());
-    folder.write("callboard.toml", &SETTINGS.replace("\"memory\"", "\"sqlite\""));
+    folder.write("callboard.toml", settings);
     let mut first = Server::start_in(Arc::clone(&folder), &["--demo"], &[]);
     let second = Server::start_in(Arc::clone(&folder), &["--demo"], &[]);
     wait_until("both have fired for a while", || (ticks(&second).len() >= 3).then_some(()));
@@ -123,10 +123,23 @@ fn two_servers_with_one_file_fire_each_tick_once_also_when_one_is_killed() {
     let expected: Vec<i64> = (ticks[0]..).take(ticks.len()).collect();
     assert_eq!(ticks, expected, "a tick is double, or missing");
 
-    // A pause belongs to the file: whoever starts later finds it.
+    // A pause belongs to the store: whoever starts later finds it.
     assert_eq!(second.cli(&["cron", "pause", "often"]).code, 0);
     drop(second);
     let third = Server::start_in(folder, &["--demo"], &[]);
     let row = third.cli(&["cron", "ls"]).stdout;
     assert!(row.lines().any(|line| line.starts_with("often") && line.ends_with("paused")), "{row}");
+}
+
+#[test]
+fn two_servers_with_one_file_fire_each_tick_once_also_when_one_is_killed() {
+    each_tick_is_fired_once(&SETTINGS.replace("\"memory\"", "\"sqlite\""));
+}
+
+#[test]
+fn two_servers_with_one_postgres_database_fire_each_tick_once_also_when_one_is_killed() {
+    let options = crate::stores::postgres_options();
+    let backend = format!("backend = \"postgres\"\nurl = \"{}\"\nschema = \"{}\"", options.url, options.schema);
+    each_tick_is_fired_once(&SETTINGS.replace("backend = \"memory\"", &backend));
+    crate::stores::run_sql(&options.url, &format!("DROP SCHEMA {} CASCADE", options.schema));
 }
