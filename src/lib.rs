@@ -81,10 +81,10 @@ pub mod system;
 pub use callboard_http as http;
 
 pub use callboard_actors::{
-    Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, CountedEnd, Door, Dummy, EventMessage,
-    Health, OpenFailure, OpenStore, Opening, PartHealth, ScheduleStatus, Schema, SchemaStep, ShutdownReport, Spread,
-    SpreadCounter, StartError, Stuck, TaskCounts, Unopened, Work, WorkerHealth, assert_enqueued, messages,
-    refute_enqueued, testing,
+    Backend, BackendHealth, Blocked, Blocking, Builder, Callboard, Configure, CountedEnd, Door, Dummy, Ends,
+    EventMessage, Health, Lagged, OpenFailure, OpenStore, Opening, PartHealth, ScheduleStatus, Schema, SchemaStep,
+    ShutdownReport, Spread, SpreadCounter, StartError, Stuck, TaskCounts, Unopened, Work, WorkerHealth,
+    assert_enqueued, messages, refute_enqueued, testing,
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{
@@ -129,6 +129,11 @@ struct Schedules;
 #[cfg(all(doctest, feature = "http"))]
 #[doc = include_str!("../docs/limits.md")]
 struct Limits;
+
+/// The same for the page on events.
+#[cfg(all(doctest, feature = "http"))]
+#[doc = include_str!("../docs/events.md")]
+struct Events;
 
 /// The same for the page on mail.
 #[cfg(all(doctest, feature = "mail"))]

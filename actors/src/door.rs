@@ -10,6 +10,7 @@ use callboard_tasks::{
 };
 use futures::future::{BoxFuture, FutureExt};
 
+use crate::ends::Ends;
 use crate::handle::ShutdownReport;
 use crate::health::BackendHealth;
 
@@ -89,6 +90,11 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
     /// Its schedules.
     fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, Error>> {
         refuse(self.lacks("schedules"))
+    }
+
+    /// The ends of jobs from now on, whoever runs them.
+    fn ends(&self) -> BoxFuture<'_, Result<Ends, Error>> {
+        refuse(self.lacks("following the ends of jobs"))
     }
 
     /// Why a job is not running.

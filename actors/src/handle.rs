@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::counts::TaskCounts;
 use crate::door::{Gate, Room};
 use crate::dummy::Dummy;
+use crate::ends::Ends;
 use crate::events::EventMessage;
 use crate::foreign::Foreign;
 use crate::health::Health;
@@ -405,8 +406,48 @@ impl Callboard {
         Ok(self.0.receptions.of(self, gate.alias()).recipient())
     }
 
-    /// Sends every event of its kind to `recipient`, until that is gone. Nothing that the receiver does harms
-    /// a job; if it falls more than 10,000 events behind, it loses some.
+    /// The jobs of a backend that end from now on, whichever process runs them, as a stream of results in the order in
+    /// which their ends were written: successes, failures, cancellations, expiries and quarantines. (Those that one
+    /// commit has ended may stand in any order.)
+    ///
+    /// Each end comes at most once; what does not come is told by [`Lagged`](crate::Lagged). One that was being written
+    /// when the stream began may be left out. Jobs are read when the stream comes to them: one that somebody has run
+    /// again meanwhile is as it is then. An end comes within some 20 ms if it was written in this process, within
+    /// 100 ms from another one, and within a second or two if a notice of the database is lost. A reader may take its
+    /// time: what it has not read stands in the store, up to 100,000 ends. While nobody follows, no order of ends is
+    /// kept; while nothing happens, it is asked for once a second for all streams of the process.
+    ///
+    /// ```
+    /// # use callboard_actors::Callboard;
+    /// # use callboard_tasks::{task, tasks};
+    /// #[task]
+    /// async fn add(a: i64, b: i64) -> i64 { a + b }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let board = Callboard::builder().memory().tasks(tasks![add]).start().await?;
+    /// let mut ends = board.ends("default").await?;
+    /// board.enqueue(add::with(2, 3)).await?; // here or in any other process
+    /// match ends.next().await.expect("the board stands") {
+    ///     Ok(result) => println!("{} is {}", result.id(), result.status()),
+    ///     Err(lagged) => println!("{lagged}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// An actor takes the stream with `ctx.add_stream(ends)` and hears of each end in its `StreamHandler`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownBackend`], [`Error::Unsupported`] for a backend that keeps no jobs, [`Error::Store`].
+    pub async fn ends(&self, alias: &str) -> Result<Ends, Error> {
+        self.0.gate(alias)?.ends().await
+    }
+
+    /// Sends every event of its kind that happens in this process to `recipient`, until that is gone. Nothing that the
+    /// receiver does harms a job; if it falls more than 10,000 events behind, it loses some. What jobs come to in other
+    /// processes is told by [`ends`](Self::ends).
     pub fn subscribe<M: EventMessage>(&self, recipient: Recipient<M>) {
         let hub = &self.0.hub;
         hub.events.subscribe(recipient, &hub.threads.coordination);

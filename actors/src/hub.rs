@@ -7,7 +7,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use callboard_tasks::{
-    Clock, CustomBackoff, DataMap, Event, EventKind, JobSpec, Phase, Redaction, Registry, Snapshot, Status, TaskResult,
+    Board, Clock, CustomBackoff, DataMap, Event, EventKind, JobSpec, Phase, Redaction, Registry, Snapshot, Status,
+    TaskResult,
 };
 use futures::future::{Either, select};
 use tokio::sync::Notify;
@@ -76,6 +77,16 @@ impl Hub {
         self.board.get()?.upgrade().map(Callboard)
     }
 
+    /// The board, for whoever must not keep it alive.
+    pub(crate) fn weak_board(&self) -> Option<Arc<dyn Board>> {
+        self.board.get().map(|board| Arc::clone(board) as Arc<dyn Board>)
+    }
+
+    /// Whether nobody holds the board any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.board.get().is_some_and(|board| board.is_gone())
+    }
+
     /// Awaits something at most as long as `limit`, on any runtime.
     pub(crate) async fn within<F: Future>(&self, limit: Duration, work: F) -> Option<F::Output> {
         let (ring, alarm) = tokio::sync::oneshot::channel();
@@ -98,8 +109,7 @@ impl Hub {
             return;
         }
         // An event that nobody has heard yet must not keep the board alive.
-        let board = self.board.get().map(|board| Arc::clone(board) as _);
-        if let Ok(result) = TaskResult::new(board, snapshot.clone()) {
+        if let Ok(result) = TaskResult::new(self.weak_board(), snapshot.clone()) {
             let event =
                 Event { kind, backend: snapshot.backend.to_string(), job: snapshot.job.clone(), at: self.clock.now() };
             self.events.send(&event, &result);

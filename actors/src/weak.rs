@@ -23,6 +23,11 @@ impl WeakBoard {
         self.0.upgrade()
     }
 
+    /// Whether nobody holds the board any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+
     fn board(&self) -> Result<Arc<Inner>, Error> {
         self.upgrade().ok_or(Error::Draining)
     }
@@ -64,6 +69,6 @@ impl Board for WeakBoard {
 
 impl fmt::Debug for WeakBoard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WeakBoard(gone: {})", self.0.strong_count() == 0)
+        write!(f, "WeakBoard(gone: {})", self.is_gone())
     }
 }

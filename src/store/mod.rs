@@ -14,8 +14,8 @@ pub mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use self::error::OpenError;
 pub use callboard_tasks::{
-    Ask, Attempts, Beat, Change, Changed, Claim, Claimed, Control, Definition, Ear, Ending, Fate, Filter, Found, Heard,
-    Inquiry, Job, JobSpec, JobState, Json, Listing, LogLine, Lookup, MemoryOptions, MemoryStore, Move, Outcome, Page,
-    Placed, Prunable, Published, PublishedParameter, Pulse, QueueLimits, QueueStats, Rate, Replayed,
-    ScheduleDefinition, ScheduleRecord, Stats, Store, StoreError, Tick, UniqueKey, Unit,
+    Ask, Attempts, Beat, Change, Changed, Claim, Claimed, Control, Definition, Ear, EndLog, Ending, Fate, Filter,
+    Followed, Found, Heard, Inquiry, Job, JobSpec, JobState, Json, Listing, LogLine, Lookup, MemoryOptions,
+    MemoryStore, Move, Outcome, Page, Placed, Prunable, Published, PublishedParameter, Pulse, QueueLimits, QueueStats,
+    Rate, Replayed, ScheduleDefinition, ScheduleRecord, Stats, Store, StoreError, Tick, UniqueKey, Unit,
 };

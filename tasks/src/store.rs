@@ -20,8 +20,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use crate::{
-    BoxError, Found, Idempotency, Inquiry, InvalidMove, Job, JobId, JobSpec, Json, LogLine, Phase, Progress, Published,
-    QueueLimits, Replayed, ScheduleDefinition, ScheduleRecord, Status, TaskError, Tick, WorkerId,
+    BoxError, Followed, Found, Idempotency, Inquiry, InvalidMove, Job, JobId, JobSpec, Json, LogLine, Phase, Progress,
+    Published, QueueLimits, Replayed, ScheduleDefinition, ScheduleRecord, Status, TaskError, Tick, WorkerId,
 };
 
 /// Keeps the jobs of one backend.
@@ -207,6 +207,21 @@ pub trait Store: Send + Sync + 'static {
     fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         Box::pin(std::future::ready(Ok(ids)))
     }
+
+    /// The ends of jobs after the mark `after`, whoever has written them, in the order in which that was done; at most
+    /// `limit`. Without a mark there are none yet: the answer says where now is. Who asks with the mark of the answer
+    /// again and again, at least each [`Followed::DOUBTFUL`], hears of each end that is written meanwhile once: or is
+    /// told that some were missed, because more than [`Followed::KEPT`] came in between. An end that was being written
+    /// when somebody began to follow may be left out.
+    ///
+    /// The order is kept for [`Followed::FOR`] from the last question on, and not at all while nobody asks: so whoever
+    /// comes back later than that has missed nobody knows how many. While it is kept, other processes are told by
+    /// [`Heard::Followed`] that there is something new, or by [`Heard::Something`].
+    ///
+    /// # Errors
+    ///
+    /// If the store could not be read or written.
+    fn follow(&self, after: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Followed, StoreError>>;
 
     /// Ends its threads and connections, once what was given to it before has been answered. Whatever is asked of it
     /// afterwards fails. Dropping a store closes it too, without waiting for that.
@@ -419,6 +434,8 @@ pub enum Heard {
     Work,
     /// These watched jobs have ended.
     Ended(Vec<JobId>),
+    /// Some jobs have ended, and somebody follows.
+    Followed,
     /// Something was written: jobs may have come, or changed. The ends of watched jobs are told besides.
     Something,
 }

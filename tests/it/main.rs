@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod cron;
 mod durable;
+mod ends;
 mod examples;
 mod foreign;
 mod interface;

@@ -27,6 +27,7 @@ use super::turn::{Letter, Reservation, Turn};
 use super::watch::Watch;
 use super::worker::{Slot, Work};
 use crate::builder::QueueOptions;
+use crate::ends::News;
 use crate::health::Stuck;
 use crate::hub::{Hub, is_logged};
 use crate::supervise::Live;
@@ -103,6 +104,8 @@ pub(crate) struct Desk {
     pub(crate) due: AtomicBool,
     /// Jobs that are waited for here, about to be watched in the store.
     pub(super) watch: Watch,
+    /// Rings for those who follow the ends of jobs.
+    pub(crate) news: News,
     /// Schedules: what is declared here, and what is to be taken when.
     pub(crate) agenda: Agenda,
     /// Whether nothing new is started, for now (a doubtful lease) or for good (a shutdown).
@@ -166,6 +169,7 @@ impl Desk {
             has_peers: AtomicBool::new(false),
             due: AtomicBool::new(false),
             watch: Watch::default(),
+            news: News::default(),
             agenda: Agenda::default(),
             suspended: AtomicBool::new(false),
             draining: AtomicBool::new(false),

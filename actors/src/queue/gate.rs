@@ -21,6 +21,7 @@ use super::turn::Letter;
 use crate::builder::QueueOptions;
 use crate::custom::room_for;
 use crate::door::{Entry, Gate, Room};
+use crate::ends::Ends;
 use crate::handle::ShutdownReport;
 use crate::health::BackendHealth;
 use crate::hub::Hub;
@@ -187,6 +188,9 @@ impl Gate for QueueGate {
             }
             let snapshot = desk.snapshot(job);
             desk.waiters.announce(&snapshot.job);
+            if snapshot.job.state.phase.is_finished() {
+                desk.news.ring();
+            }
             if snapshot.job.state.phase == Phase::Cancelled {
                 desk.hub.announce(EventKind::Finished, &snapshot);
             }
@@ -240,6 +244,10 @@ impl Gate for QueueGate {
         .boxed()
     }
 
+    fn ends(&self) -> BoxFuture<'_, Result<Ends, Error>> {
+        async move { Ok(Ends::of(&self.desk).await?) }.boxed()
+    }
+
     fn schedules(&self) -> BoxFuture<'_, Result<Vec<ScheduleRecord>, Error>> {
         async move { Ok(self.desk.store.schedules().await?) }.boxed()
     }
@@ -289,6 +297,7 @@ impl Gate for QueueGate {
                 let _ = desk.store.control(Control::Leave(desk.worker_id())).await;
             }
             desk.family().stop();
+            desk.news.end();
             desk.store.close().await;
             let handed_back = desk.handed_back.load(Ordering::Relaxed) - handed_back;
             let ended = desk.finished.load(Ordering::Relaxed) - finished;

@@ -24,6 +24,7 @@ mod turn;
 mod watch;
 mod worker;
 
+pub(crate) use desk::Desk;
 pub(crate) use gate::QueueGate;
 pub(crate) use pumps::chain;
 pub(crate) use record::{Facts, ending};
@@ -32,7 +33,6 @@ pub(crate) use record::{Facts, ending};
 pub(crate) use {
     agenda::{Known, overdue, plan},
     backend::{Crash as CrashBackend, Wake},
-    desk::Desk,
     dispatch::{MOST, Pace, room},
     lease::{Lease, Look, Looks, Seen, Standing},
     permits::Permits,

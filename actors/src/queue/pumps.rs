@@ -170,7 +170,7 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
             }
         }
     };
-    let (mut freed, mut told) = (false, Vec::new());
+    let (mut freed, mut ended, mut told) = (false, false, Vec::new());
     let suspect = *desk.suspect.lock();
     for ((id, run), fate) in runs.into_iter().zip(fates) {
         desk.forget_cancel(id, run);
@@ -181,6 +181,7 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         }
         if let Fate::Accepted { phase, .. } = fate {
             freed |= !phase.is_finished();
+            ended |= phase.is_finished();
             if desk.must_tell(id, phase) {
                 told.push(id);
             }
@@ -191,6 +192,9 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         desk.expect_backlog();
     }
     desk.written(count);
+    if ended {
+        desk.news.ring();
+    }
     desk.pace.lock().finished(count, Instant::now());
     desk.finished.fetch_add(count, Ordering::Relaxed);
     if let Some(at) = retries.into_iter().min() {

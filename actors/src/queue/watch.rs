@@ -35,8 +35,10 @@ impl Desk {
             match heard {
                 Heard::Work => desk.look_for_work(),
                 Heard::Ended(ids) => desk.hear_ends(ids),
+                Heard::Followed => desk.news.ring(),
                 _ => {
                     desk.look_for_work();
+                    desk.news.ring();
                     desk.hear_something();
                 }
             }

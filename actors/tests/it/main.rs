@@ -6,6 +6,7 @@
 mod boards;
 mod dummy;
 mod embed;
+mod ends;
 mod events;
 mod immediate;
 mod isolation;

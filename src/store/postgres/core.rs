@@ -204,6 +204,9 @@ impl Core {
     }
 }
 
+/// Among the jobs that have ended: there is news for those who follow.
+const NO_JOB: JobId = JobId::from_uuid(Uuid::nil());
+
 const UNKNOWN: u8 = 0;
 const ALONE: u8 = 1;
 const OTHERS: u8 = 2;
@@ -232,7 +235,7 @@ impl Core {
             Some("work") => self.hear(Heard::Work),
             Some("ended") => {
                 let ids = words.next().into_iter().flat_map(|ids| ids.split(','));
-                self.hear(Heard::Ended(ids.filter_map(|id| id.parse().ok()).collect()));
+                self.hear_ends(ids.filter_map(|id| id.parse().ok()).collect());
             }
             _ => self.hear(Heard::Something),
         }
@@ -261,12 +264,28 @@ impl Core {
         }
     }
 
-    /// Watched jobs have ended: this process hears it at once, others soon.
+    /// Jobs have ended that are watched, or that somebody follows (then the id of no job is among them): this process
+    /// hears it at once, others soon.
     pub(super) fn tell_of_ends(&self, ids: Option<Vec<uuid::Uuid>>) {
         let ids: Vec<_> = ids.unwrap_or_default().into_iter().map(JobId::from_uuid).collect();
         if !ids.is_empty() {
-            self.notices.waiting.lock().1.extend(&ids);
+            {
+                let mut waiting = self.notices.waiting.lock();
+                let told = waiting.1.contains(&NO_JOB);
+                waiting.1.extend(ids.iter().filter(|id| !told || **id != NO_JOB));
+            }
             self.notices.ring.notify_one();
+            self.hear_ends(ids);
+        }
+    }
+
+    fn hear_ends(&self, mut ids: Vec<JobId>) {
+        let all = ids.len();
+        ids.retain(|id| *id != NO_JOB);
+        if ids.len() < all {
+            self.hear(Heard::Followed);
+        }
+        if !ids.is_empty() {
             self.hear(Heard::Ended(ids));
         }
     }

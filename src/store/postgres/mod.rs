@@ -20,6 +20,7 @@ mod depths;
 mod enqueue;
 mod fault;
 mod finish;
+mod follow;
 mod heads;
 mod home;
 mod inquire;
@@ -44,8 +45,8 @@ use std::fmt;
 
 use callboard_actors::SchemaStep;
 use callboard_tasks::{
-    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Inquiry, JobId, Listing, Lookup, Outcome, Page,
-    Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Followed, Inquiry, JobId, Listing, Lookup,
+    Outcome, Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
 };
 use futures::future::BoxFuture;
 
@@ -183,6 +184,10 @@ impl Store for PostgresStore {
 
     fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         self.hand(|doors, reply| doors.rest(reply, async move |core| control::watch(&core, ids).await), Err)
+    }
+
+    fn follow(&self, after: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        self.hand(|doors, reply| doors.rest(reply, async move |core| follow::follow(&core, after, limit).await), Err)
     }
 
     fn gathers(&self) -> bool {

@@ -16,6 +16,7 @@ mod depth;
 mod enqueue;
 mod fault;
 mod finish;
+mod follow;
 mod helper;
 mod hot;
 mod inbox;
@@ -49,8 +50,8 @@ use std::thread;
 use std::time::Duration;
 
 use callboard_tasks::{
-    Ask, Beat, Change, Changed, Claimed, Clock, Control, Ear, Fate, Filter, Inquiry, JobId, Listing, Lookup, Outcome,
-    Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Clock, Control, Ear, Fate, Filter, Followed, Inquiry, JobId, Listing, Lookup,
+    Outcome, Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit, WorkerId,
 };
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt, Shared};
@@ -364,6 +365,20 @@ impl Store for SqliteStore {
     fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         self.listener.watched.add(&ids);
         Box::pin(self.read(move |connection| read::ended(connection, &ids)))
+    }
+
+    fn follow(&self, after: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        Box::pin(async move {
+            let look = |sure| {
+                let now = micros(self.clock.now());
+                self.read(move |connection| follow::look(connection, after, limit, now, sure))
+            };
+            if let Some(told) = look(false).await? {
+                return Ok(told);
+            }
+            self.write((), 1, follow::renew).await?;
+            Ok(look(true).await?.unwrap_or_default())
+        })
     }
 
     fn gathers(&self) -> bool {

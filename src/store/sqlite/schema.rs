@@ -14,6 +14,7 @@ use crate::store::migrate::{Applied, Migration, pending};
 const STEPS: &[Migration] = &[
     Migration { version: 1, name: "tables", sql: include_str!("schema_1.sql") },
     Migration { version: 2, name: "keys, limits and schedules", sql: include_str!("schema_2.sql") },
+    Migration { version: 3, name: "the order of ends", sql: include_str!("schema_3.sql") },
 ];
 
 /// The steps of the schema, in order.

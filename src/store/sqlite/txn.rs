@@ -25,6 +25,8 @@ pub(super) struct Memory {
     /// The limits of queues, if they were read since another connection wrote last.
     pub(super) limits: Option<Arc<Limits>>,
     pub(super) depths: Depths,
+    /// Until when somebody follows the ends, if that was read since another connection wrote last; long ago for nobody.
+    pub(super) followed_until: Option<i64>,
     /// Where the next claim goes on behind many jobs of a queue that limit keys hold back.
     pub(super) places: HashMap<String, Place>,
 }
@@ -34,6 +36,7 @@ impl Memory {
     pub(super) fn doubt(&mut self) {
         self.runs.doubt();
         self.limits = None;
+        self.followed_until = None;
         self.depths.doubt();
     }
 
@@ -41,6 +44,7 @@ impl Memory {
     pub(super) fn clear(&mut self) {
         self.runs.clear();
         self.limits = None;
+        self.followed_until = None;
         self.depths = Depths::default();
         self.places.clear();
     }
@@ -146,7 +150,11 @@ impl<'t, 'c> Txn<'t, 'c> {
                 )?
                 .execute(params![queue, code(phase), change])?;
         }
-        Ok(std::mem::take(&mut self.tally.ended))
+        let ended = std::mem::take(&mut self.tally.ended);
+        if ended.iter().any(|ids| !ids.is_empty()) {
+            self.note_for_followers(ended.iter().flatten())?;
+        }
+        Ok(ended)
     }
 
     /// One job, whole.

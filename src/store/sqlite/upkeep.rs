@@ -227,6 +227,7 @@ impl Txn<'_, '_> {
     /// Removes finished jobs that are too old, at most `limit`.
     pub(super) fn prune(&mut self, limit: usize) -> Result<usize, Trouble> {
         self.tidy_keys()?;
+        self.tidy_followed()?;
         let mut pruned = 0;
         for failed in [false, true] {
             let old = self.now_micros.saturating_sub(self.keep[usize::from(failed)]);

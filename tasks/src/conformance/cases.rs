@@ -303,7 +303,7 @@ macro_rules! store_conformance {
 }
 
 /// As [`store_conformance!`], the cases of what a store keeps beside plain jobs: unique and idempotency keys, limits,
-/// schedules, logs, and the facts of why a job waits.
+/// schedules, logs, the order of ends, and the facts of why a job waits.
 #[macro_export]
 macro_rules! store_feature_conformance {
     ($name:ident, $open:expr) => {
@@ -404,6 +404,16 @@ macro_rules! store_feature_conformance {
                     lines_of_a_run_that_is_handed_back_are_kept,
                     no_more_lines_are_kept_than_may,
                     lines_of_a_stale_outcome_are_not_kept,
+                }
+                follow {
+                    who_follows_is_told_of_each_end_in_its_order,
+                    every_way_to_end_is_told,
+                    a_stale_outcome_is_not_told,
+                    a_job_that_ends_twice_is_told_twice,
+                    ends_are_told_in_parts,
+                    each_follower_is_told_everything,
+                    asking_keeps_the_order,
+                    who_comes_back_too_late_is_told_so,
                 }
                 inquire {
                     an_unknown_job_has_no_answer,

@@ -35,6 +35,7 @@ pub mod control;
 pub mod enqueue;
 pub mod fairness;
 pub mod finish;
+pub mod follow;
 pub mod hostile;
 pub mod idempotency;
 pub mod inquire;

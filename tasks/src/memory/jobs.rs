@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::MemoryOptions;
 use super::finished::Finished;
+use super::follow::Ends;
 use super::keys::Keys;
 use super::queue::Queue;
 use crate::{Job, JobId, Phase, Prunable, QueueLimits, QueueStats};
@@ -31,6 +32,7 @@ struct Orders {
     cancelling: BTreeSet<JobId>,
     keys: Keys,
     finished: Finished,
+    followed: Ends,
 }
 
 /// The jobs of one task that parking is about.
@@ -50,6 +52,7 @@ impl Jobs {
             cancelling: BTreeSet::new(),
             keys: Keys::default(),
             finished: Finished::new(options),
+            followed: Ends::default(),
         };
         Self { by_id: BTreeMap::new(), orders }
     }
@@ -79,6 +82,11 @@ impl Jobs {
         &self.orders.keys
     }
 
+    /// The order of ends, for whoever follows.
+    pub(super) fn followed(&mut self) -> &mut Ends {
+        &mut self.orders.followed
+    }
+
     pub(super) fn cancelling(&self) -> impl Iterator<Item = &Job> {
         self.orders.cancelling.iter().filter_map(|id| self.get(*id))
     }
@@ -99,8 +107,12 @@ impl Jobs {
     ) -> Result<Option<T>, E> {
         let Some(job) = self.by_id.get_mut(&id) else { return Ok(None) };
         self.orders.remove(job);
+        let open = !job.state.phase.is_finished();
         let changed = change(job);
         self.orders.add(job);
+        if open && job.state.phase.is_finished() {
+            self.orders.followed.note(id);
+        }
         changed.map(Some)
     }
 

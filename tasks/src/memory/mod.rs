@@ -2,10 +2,12 @@
 //!
 //! Everything stands behind one lock and is done when a method is called; the futures are ready at once.
 //! [`jobs`] keeps the jobs with the orders in which they are looked for, [`claim`] says who gets which,
-//! [`limits`] what its queue leaves, [`workers`] keeps the leases, [`keys`] who holds which key. What a move does to a job is in [`Job`](crate::Job)'s own steps.
+//! [`limits`] what its queue leaves, [`workers`] keeps the leases, [`follow`] the order of ends, [`keys`] who holds which
+//! key. What a move does to a job is in [`Job`](crate::Job)'s own steps.
 
 mod claim;
 mod finished;
+mod follow;
 mod inquire;
 mod jobs;
 mod keys;
@@ -32,9 +34,9 @@ use self::limits::Rates;
 use self::schedules::Schedules;
 use self::workers::Workers;
 use crate::{
-    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Found, Inquiry, Job, JobId, JobSpec, Listing,
-    Lookup, OnConflict, Outcome, Page, Phase, Placed, Prunable, Published, Pulse, ScheduleRecord, Stats, Store,
-    StoreError, Tick, Unit, WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Followed, Found, Inquiry, Job, JobId, JobSpec,
+    Listing, Lookup, OnConflict, Outcome, Page, Phase, Placed, Prunable, Published, Pulse, ScheduleRecord, Stats,
+    Store, StoreError, Tick, Unit, WorkerId,
 };
 
 /// How long and how many finished jobs are kept.
@@ -347,6 +349,7 @@ impl Store for MemoryStore {
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
         let (mut state, now) = self.lock();
         state.rates.tidy(now);
+        state.jobs.followed().tidy(now);
         Box::pin(ready(Ok(state.jobs.prune(limit, now))))
     }
 
@@ -368,6 +371,12 @@ impl Store for MemoryStore {
         let (mut state, now) = self.lock();
         state.jobs.catch_up(now);
         Box::pin(ready(Ok(state.inquire(id, now))))
+    }
+
+    fn follow(&self, after: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        let (mut state, now) = self.lock();
+        state.jobs.catch_up(now);
+        Box::pin(ready(Ok(state.jobs.followed().follow(after, limit, now))))
     }
 
     fn waits(&self) -> bool {

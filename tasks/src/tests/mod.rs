@@ -12,6 +12,7 @@ mod clock;
 mod context;
 mod data;
 mod error;
+mod follow;
 mod job;
 mod limits;
 mod names;

@@ -3,6 +3,7 @@
 mod behind;
 mod cost;
 mod crowd;
+mod follow;
 mod handles;
 mod keys;
 mod limits;

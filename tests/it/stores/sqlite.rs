@@ -2,6 +2,7 @@
 
 mod durable;
 mod files;
+mod follow;
 mod keys;
 mod rest;
 mod shared;

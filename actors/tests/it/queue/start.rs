@@ -206,6 +206,9 @@ mod broken {
         fn inquire(&self, _: JobId) -> BoxFuture<'_, Result<Option<callboard_tasks::Inquiry>, StoreError>> {
             fail()
         }
+        fn follow(&self, _: Option<u64>, _: usize) -> BoxFuture<'_, Result<callboard_tasks::Followed, StoreError>> {
+            fail()
+        }
         fn prune(&self, _: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
             fail()
         }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use callboard_tasks::{
-    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Inquiry, JobId, Listing, Lookup, MemoryOptions,
-    MemoryStore, Outcome, Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick, Unit,
-    WorkerId,
+    Ask, Beat, Change, Changed, Claimed, Clock, Control, Fate, Filter, Followed, Inquiry, JobId, Listing, Lookup,
+    MemoryOptions, MemoryStore, Outcome, Page, Placed, Prunable, Pulse, ScheduleRecord, Stats, Store, StoreError, Tick,
+    Unit, WorkerId,
 };
 use futures::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
@@ -28,6 +28,7 @@ pub(crate) struct SlowStore {
     pub(crate) beat: Door,
     pub(crate) get: Door,
     pub(crate) tick: Door,
+    pub(crate) follow: Door,
     /// Every change that was asked for, in order.
     pub(crate) changes: Mutex<Vec<Change>>,
     waits: bool,
@@ -108,6 +109,7 @@ impl SlowStore {
             beat: Door::default(),
             get: Door::default(),
             tick: Door::default(),
+            follow: Door::default(),
             changes: Mutex::default(),
             waits,
         })
@@ -197,6 +199,14 @@ impl Store for SlowStore {
 
     fn inquire(&self, id: JobId) -> BoxFuture<'_, Result<Option<Inquiry>, StoreError>> {
         self.inner.inquire(id)
+    }
+
+    fn follow(&self, after: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        async move {
+            self.follow.pass().await?;
+            self.inner.follow(after, limit).await
+        }
+        .boxed()
     }
 
     fn prune(&self, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {

@@ -7,7 +7,7 @@ use callboard::store::{
     Ask, Beat, Change, Changed, Claimed, Control, Ear, Fate, Filter, Listing, Lookup, Outcome, Page, Placed, Prunable,
     Pulse, Stats, Store, StoreError, Unit,
 };
-use callboard_tasks::{Clock, Inquiry, JobId, ScheduleRecord, Tick, WorkerId};
+use callboard_tasks::{Clock, Followed, Inquiry, JobId, ScheduleRecord, Tick, WorkerId};
 use futures::future::BoxFuture;
 
 use super::server::{block_on, run};
@@ -132,5 +132,9 @@ impl Store for Handles {
 
     fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         self.one().watch(ids)
+    }
+
+    fn follow(&self, after: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        self.one().follow(after, limit)
     }
 }

@@ -12,7 +12,7 @@ use callboard::store::{
 };
 use callboard::{Clock, JobId};
 use callboard_tasks::conformance::Setup;
-use callboard_tasks::{Inquiry, ScheduleRecord, Tick, WorkerId};
+use callboard_tasks::{Followed, Inquiry, ScheduleRecord, Tick, WorkerId};
 use futures::executor::block_on;
 use futures::future::BoxFuture;
 
@@ -157,6 +157,10 @@ impl<S: Chooses> Store for Kept<S> {
 
     fn watch(&self, ids: Vec<JobId>) -> BoxFuture<'_, Result<Vec<JobId>, StoreError>> {
         self.chosen().watch(ids)
+    }
+
+    fn follow(&self, after: Option<u64>, limit: usize) -> BoxFuture<'_, Result<Followed, StoreError>> {
+        self.chosen().follow(after, limit)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
