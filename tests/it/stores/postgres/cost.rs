@@ -1,7 +1,7 @@
 //! What things cost, in pages and transactions rather than in time.
 
 use callboard::store::postgres::{PostgresOptions, PostgresStore};
-use callboard::store::{Beat, Control, Filter, Page, Store};
+use callboard::store::{Beat, Control, Filter, JobSpec, Page, QueueLimits, Store};
 use callboard::{JobId, Status};
 use futures::executor::block_on;
 
@@ -48,6 +48,43 @@ fn a_hundred_thousand_parked_jobs_do_not_slow_a_claim() {
     });
     put(&handles, &spec());
     assert_eq!(claim(&handles, worker, 9).len(), 1);
+}
+
+/// What a full key holds back is in nobody's way, however much it is: a claim looks at a part of it.
+#[test]
+fn a_hundred_thousand_jobs_of_a_full_key_do_not_slow_a_claim() {
+    let handles = open();
+    let worker = register(&handles);
+    let limits = QueueLimits { key_concurrency: Some(1), ..QueueLimits::default() };
+    block_on(handles.control(Control::Limit { queue: "default".into(), limits })).unwrap();
+    put(&handles, &JobSpec { limit_key: Some("flood".into()), ..spec() });
+    assert_eq!(claim(&handles, worker, 1).len(), 1);
+    let flood = |count: usize| {
+        handles.sql(&format!(
+            "WITH flood AS (INSERT INTO {{s}}.job (id, enqueued_at, priority, task, queue, args) \
+             SELECT {{s}}.new_id(now()), now(), 0, 'world.play', 'default', '{{}}' FROM generate_series(1, {count}) \
+             RETURNING id) \
+             INSERT INTO {{s}}.waiting (id, at, phase, rank, queue, task, limit_key) \
+             SELECT id, now(), 2, 0, 'default', 'world.play', 'flood' FROM flood; ANALYZE {{s}}.waiting, {{s}}.running"
+        ));
+    };
+    flood(5_000);
+    let of_some = pages(&handles, &worker.to_string());
+    flood(95_000);
+    let of_many = pages(&handles, &worker.to_string());
+    let quickest = (0..9).map(|_| {
+        let begin = std::time::Instant::now();
+        assert_eq!(claim(&handles, worker, 9).len(), 0);
+        begin.elapsed()
+    });
+    let quickest = quickest.min().unwrap();
+    println!("{of_some} pages behind 5,000 jobs, {of_many} behind 100,000; the quickest of 9 claims took {quickest:?}");
+    // The first 500 jobs, and 1,024 further on where there are as many; a page each, for they were written by turns.
+    assert!(of_many <= of_some + 2_048, "{of_many} pages against {of_some}");
+    // Others behind them are found at once.
+    let small = JobSpec { limit_key: Some("small".into()), ..spec() };
+    put(&handles, &small);
+    assert_eq!(claim(&handles, worker, 9)[0].id(), small.id);
 }
 
 /// What has ended is in nobody's way, however much it is.

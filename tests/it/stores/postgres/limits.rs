@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use callboard::store::postgres::PostgresStore;
-use callboard::store::{Beat, Control, Fate, Heard, JobSpec, QueueLimits, Store, StoreError, Unit};
+use callboard::store::{Ask, Beat, Control, Fate, Heard, JobSpec, QueueLimits, Store, StoreError, Unit};
 use callboard_tasks::{Clock, Phase, Timestamp};
 use futures::executor::block_on;
 use parking_lot::Mutex;
@@ -150,7 +150,9 @@ fn a_depth_holds_for_a_process_that_never_heard_of_it() {
     block_on(store.close());
 }
 
-/// However many jobs a key holds back, those behind it are found, and no claim looks at each of them anew.
+/// However many jobs a key holds back, those behind it are found: those of keys that have room at once, those without a
+/// key a few claims later, and no claim looks at each of the others anew. While there is more to look at, the next claim
+/// is due soon.
 #[test]
 fn many_jobs_of_a_full_key_do_not_hide_those_behind_them() {
     let handles = open();
@@ -165,8 +167,51 @@ fn many_jobs_of_a_full_key_do_not_hide_those_behind_them() {
     let (small, none) = (of(Some("small")), of(None));
     put(&handles, &small);
     put(&handles, &none);
-    let ids: Vec<_> = claim(&handles, worker, 9).iter().map(callboard::store::Job::id).collect();
-    assert_eq!(ids, [small.id, none.id]);
-    assert_eq!(claim(&handles, worker, 9).len(), 0);
+    let ask = || Ask { worker, limit: 9, queues: None, after_queue: None };
+    let mut claims = Vec::new();
+    loop {
+        let claimed = block_on(handles.claim(ask())).unwrap();
+        let ids: Vec<_> = claimed.jobs.iter().map(callboard::store::Job::id).collect();
+        claims.push(ids.clone());
+        if ids.contains(&none.id) {
+            break;
+        }
+        assert!(claimed.next_due.is_some(), "the next claim is due soon, until all was looked at: {claims:?}");
+    }
+    assert_eq!(claims[0], [small.id]);
+    assert!(claims.len() <= 6, "{claims:?}");
+    // What comes later stands behind what was looked at, and is found at once.
+    let (late, late_none) = (of(Some("late")), of(None));
+    put(&handles, &late);
+    put(&handles, &late_none);
+    let mut ids: Vec<_> = claim(&handles, worker, 9).iter().map(callboard::store::Job::id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [late.id, late_none.id]);
+    let claimed = block_on(handles.claim(ask())).unwrap();
+    assert!(claimed.jobs.is_empty() && claimed.next_due.is_none(), "{claimed:?}");
     assert_eq!(read(&handles, small.id).state.phase, Phase::Running);
+}
+
+/// With more keys than a claim looks at, each has its turn, and no key gets more than it may.
+#[test]
+fn the_keys_behind_a_flood_take_turns() {
+    const KEYS: usize = 1_300;
+    let handles = open();
+    let worker = register(&handles);
+    limit(&handles, "default", QueueLimits { key_concurrency: Some(1), ..QueueLimits::default() });
+    let of = |key: &str| Arc::new(JobSpec { limit_key: Some(key.into()), ..spec() });
+    put_all(&handles, vec![of("flood")]);
+    assert_eq!(claim(&handles, worker, 1).len(), 1);
+    put_all(&handles, (0..1_000).map(|_| of("flood")).collect());
+    for _ in 0..2 {
+        put_all(&handles, (0..KEYS).map(|key| of(&format!("key {key:04}"))).collect());
+    }
+    let mut taken = std::collections::BTreeSet::new();
+    for _ in 0..30 {
+        for job in claim(&handles, worker, 200) {
+            assert!(taken.insert(job.spec.limit_key.clone()), "two jobs of one key at once");
+        }
+    }
+    assert_eq!(taken.len(), KEYS, "each key has had its turn");
+    assert_eq!(claim(&handles, worker, 200).len(), 0);
 }
