@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{MailboxError, Message, Recipient};
 use callboard_tasks::{
-    AnyCall, BackendInfo, Change, Control, Error, EventKind, Filter, JobId, Listing, Page, Snapshot,
+    AnyCall, BackendInfo, Change, Control, Error, EventKind, Filter, Idempotency, JobId, Listing, Page, Snapshot,
     Stats as StoreStats, Supports, WaitError, WaitFor,
 };
 use futures::future::{BoxFuture, FutureExt};
@@ -189,7 +189,11 @@ impl Gate for CustomGate {
         &self.alias
     }
 
-    fn enqueue(&self, mut calls: Vec<AnyCall>, room: Room) -> Entry {
+    fn enqueue(&self, mut calls: Vec<AnyCall>, request: Option<Idempotency>, room: Room) -> Entry {
+        if request.is_some() {
+            // Its messages have no place for one, and nobody must believe that it is remembered.
+            return Entry::Done(Err(self.lacks("idempotency keys of several calls")));
+        }
         let question: BoxFuture<'static, Result<Vec<Snapshot>, Error>> = match calls.len() {
             1 => {
                 let call = calls.pop().expect("there is one");

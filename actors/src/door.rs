@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use callboard_tasks::{
-    AnyCall, BackendInfo, Change, Control, Error, Filter, JobId, Listing, Page, ScheduleRecord, Snapshot, Stats,
-    WaitError, WaitFor, Why,
+    AnyCall, BackendInfo, Change, Control, Error, Filter, Idempotency, JobId, Listing, Page, ScheduleRecord, Snapshot,
+    Stats, WaitError, WaitFor, Why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -51,8 +51,9 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
     /// Its alias, shared.
     fn alias(&self) -> &Arc<str>;
 
-    /// Enqueues calls that were checked: all or none of them.
-    fn enqueue(&self, calls: Vec<AnyCall>, room: Room) -> Entry;
+    /// Enqueues calls that were checked: all or none of them. `request` is theirs together, if it may come twice; a
+    /// backend that keeps nothing does not remember it.
+    fn enqueue(&self, calls: Vec<AnyCall>, request: Option<Idempotency>, room: Room) -> Entry;
 
     /// Looks a job up.
     fn get(&self, _: JobId) -> BoxFuture<'_, Result<Snapshot, Error>> {

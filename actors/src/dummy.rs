@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use callboard_tasks::{
-    AnyCall, BackendInfo, Clock, Error, EventKind, Job, JobId, Snapshot, Supports, TaskResult, resolve,
+    AnyCall, BackendInfo, Clock, Error, EventKind, Idempotency, Job, JobId, Snapshot, Supports, TaskResult, resolve,
 };
 use futures::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
@@ -63,7 +63,7 @@ impl Gate for DummyGate {
         &self.alias
     }
 
-    fn enqueue(&self, calls: Vec<AnyCall>, _: Room) -> Entry {
+    fn enqueue(&self, calls: Vec<AnyCall>, _: Option<Idempotency>, _: Room) -> Entry {
         let now = self.clock.now();
         let jobs: Result<Vec<_>, _> = calls.into_iter().map(|call| resolve(call, now)).collect();
         let snapshot = |spec| Snapshot {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use actix::{Handler, Message, Recipient};
 use callboard_tasks::{
-    AnyCall, BackendInfo, Board, Call, Change, Clock, Control, Error, Filter, InvalidTask, Job, JobId, JobSpec, Page,
-    Problem, Progress, Published, QueueLimits, Redaction, Registry, Snapshot, Stats, Task, TaskOutput, TaskResult,
-    WaitError, WaitFor, Why, near_names, resolve, validate,
+    AnyCall, BackendInfo, Board, Call, Change, Clock, Control, Error, Filter, Idempotency, InvalidTask, Job, JobId,
+    JobSpec, Page, Problem, Progress, Published, QueueLimits, Redaction, Registry, Snapshot, Stats, Task, TaskOutput,
+    TaskResult, WaitError, WaitFor, Why, near_names, resolve, validate,
 };
 use futures::future::{BoxFuture, FutureExt};
 use tracing::{info, warn};
@@ -105,7 +105,34 @@ impl Callboard {
     ///
     /// As [`enqueue`](Self::enqueue); the pointer of [`Error::InvalidTask`] starts with the number of the call.
     pub async fn enqueue_all(&self, calls: Vec<AnyCall>) -> Result<Vec<TaskResult>, Error> {
-        self.place_all(calls, Room::Wait).await
+        self.place_all(calls, None, Room::Wait).await
+    }
+
+    /// Enqueues several calls of one backend as one request that may come twice: all or none of them, and once. Whoever
+    /// sends the same request with the same key again gets the results of the first time, in their order, as they were
+    /// then ([`TaskResult::is_replayed`]). No call may have a key of its own. No calls are no request, and are not
+    /// remembered; neither is anything by an immediate or a dummy backend.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue_all`](Self::enqueue_all); [`Error::IdempotencyMismatch`] if the key came with another request;
+    /// [`Error::Unsupported`] from a custom backend; [`Error::Pruned`] or [`Error::NotFound`] if one of the jobs of
+    /// then is not there any more.
+    pub async fn enqueue_all_once(&self, request: Idempotency, calls: Vec<AnyCall>) -> Result<Vec<TaskResult>, Error> {
+        self.place_all(calls, Some(request), Room::Wait).await
+    }
+
+    /// [`enqueue_all_once`](Self::enqueue_all_once), without waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// As `enqueue_all_once`, but [`Error::Full`] comes at once.
+    pub async fn try_enqueue_all_once(
+        &self,
+        request: Idempotency,
+        calls: Vec<AnyCall>,
+    ) -> Result<Vec<TaskResult>, Error> {
+        self.place_all(calls, Some(request), Room::Now).await
     }
 
     /// Enqueues several calls of one backend, all or none of them, without waiting for room.
@@ -114,17 +141,26 @@ impl Callboard {
     ///
     /// As [`enqueue_all`](Self::enqueue_all), but [`Error::Full`] comes at once.
     pub async fn try_enqueue_all(&self, calls: Vec<AnyCall>) -> Result<Vec<TaskResult>, Error> {
-        self.place_all(calls, Room::Now).await
+        self.place_all(calls, None, Room::Now).await
     }
 
-    async fn place_all(&self, mut calls: Vec<AnyCall>, room: Room) -> Result<Vec<TaskResult>, Error> {
+    async fn place_all(
+        &self,
+        mut calls: Vec<AnyCall>,
+        request: Option<Idempotency>,
+        room: Room,
+    ) -> Result<Vec<TaskResult>, Error> {
         let Some(first) = calls.first() else { return Ok(Vec::new()) };
         self.refuse_while_draining()?;
         let gate = self.0.gate(first.backend())?;
-        let several = calls.len() > 1;
+        if let Some(problem) = request.as_ref().and_then(|request| request.check().err()) {
+            return Err(InvalidTask::new(first.task(), "#/idempotency_key", problem).into());
+        }
+        let several = calls.len() > 1 || request.is_some();
         for (n, call) in calls.iter_mut().enumerate() {
             if call.options().idempotency.is_some() && several {
-                let detail = "is set for one of several calls; a request has one key, so enqueue that call by itself";
+                let detail = "is set for one of several calls; a request has one key, so enqueue that call by itself, or all with \
+                              `enqueue_all_once`";
                 return Err(InvalidTask::new(call.task(), format!("#/tasks/{n}/idempotency_key"), detail).into());
             }
             let at = |problem: Problem| Problem::new(format!("#/tasks/{n}{}", &problem.pointer[1..]), problem.detail);
@@ -141,7 +177,7 @@ impl Callboard {
                 ..invalid
             })?;
         }
-        let snapshots = gate.enqueue(calls, room).answer().await?;
+        let snapshots = gate.enqueue(calls, request, room).answer().await?;
         for snapshot in &snapshots {
             self.0.hub.counts.enqueued(gate.alias(), &snapshot.job);
         }
@@ -641,7 +677,7 @@ impl Inner {
     async fn place(&self, mut call: AnyCall, room: Room) -> Result<(&Arc<dyn Gate>, Snapshot), Error> {
         let gate = self.gate(call.backend())?;
         self.check(&mut call, gate.as_ref())?;
-        let mut snapshots = gate.enqueue(vec![call], room).answer().await?;
+        let mut snapshots = gate.enqueue(vec![call], None, room).answer().await?;
         let alias = || gate.info().alias.clone();
         let snapshot = snapshots.pop().ok_or_else(|| Error::NoAnswer { alias: alias() })?;
         self.hub.counts.enqueued(gate.alias(), &snapshot.job);

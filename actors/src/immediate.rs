@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_rt::ArbiterHandle;
 use callboard_tasks::{
     AnyCall, AttemptLog, BackendInfo, Board, CancelReason, Cancellation, Ending, Error, EventKind, Failure,
-    FailureKind, Job, Json, Move, Run, Snapshot, Supports, TaskContext, WorkerId, resolve,
+    FailureKind, Idempotency, Job, Json, Move, Run, Snapshot, Supports, TaskContext, WorkerId, resolve,
 };
 use futures::future::{BoxFuture, FutureExt, LocalBoxFuture, poll_fn};
 use parking_lot::Mutex;
@@ -120,7 +120,7 @@ impl Gate for ImmediateGate {
         &self.alias
     }
 
-    fn enqueue(&self, calls: Vec<AnyCall>, _: Room) -> Entry {
+    fn enqueue(&self, calls: Vec<AnyCall>, _: Option<Idempotency>, _: Room) -> Entry {
         let now = self.hub.clock.now();
         let specs: Result<Vec<_>, _> = calls.into_iter().map(|call| resolve(call, now).map(Arc::new)).collect();
         let specs = match specs {

@@ -109,5 +109,5 @@ async fn enqueue(board: &Callboard, alias: &str, mut calls: Vec<AnyCall>) -> Res
         call.options_mut().backend = Some(alias.to_owned().into());
         board.0.check(call, gate.as_ref())?;
     }
-    gate.enqueue(calls, Room::Wait).answer().await
+    gate.enqueue(calls, None, Room::Wait).answer().await
 }

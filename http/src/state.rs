@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use crate::access::{Caller, Client, Facts, Limiter, Policy, RateLimit, Sessions, TokenRing};
 use crate::config::{Guard, HttpConfig, Limits};
 use crate::csp::{Collector, CspReports, ReportCounts};
+use crate::enqueue::UnderWay;
 use crate::metrics::Requests;
 use crate::problem::Problem;
 use crate::quota::Quotas;
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) quotas: Quotas,
+    pub(crate) under_way: UnderWay,
     csp_reports: Mutex<Option<Collector>>,
     /// How many streams of events are open.
     streams: Arc<AtomicUsize>,
@@ -71,6 +73,7 @@ impl State {
             policy,
             limits: config.limits,
             quotas: Quotas::new(config.quotas),
+            under_way: UnderWay::default(),
             csp_reports,
             streams: Arc::default(),
             rates: config.rate_limit.map(Limiter::new),

@@ -110,9 +110,7 @@ fn validate_ours(call: &AnyCall, now: Timestamp) -> Result<(), InvalidTask> {
     if let Some(problem) = options.limit_key.as_deref().and_then(|key| check_key(key, QueueLimits::MAX_KEY).err()) {
         return wrong("limit_key", problem);
     }
-    if let Some(request) = &options.idempotency
-        && let Err(problem) = check_key(&request.key, Idempotency::MAX_KEY)
-    {
+    if let Some(problem) = options.idempotency.as_ref().and_then(|request| request.check().err()) {
         return wrong("idempotency_key", problem);
     }
     match &options.metadata {
@@ -203,6 +201,17 @@ pub(crate) fn key_in(args: &Json, parameter: &str) -> Option<String> {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Number(number) => Some(same_number(&number)),
         value => Some(value.to_string()),
+    }
+}
+
+impl Idempotency {
+    /// Checks its key.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, as the end of a sentence that names it.
+    pub fn check(&self) -> Result<(), String> {
+        check_key(&self.key, Self::MAX_KEY)
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use callboard_tasks::{
-    AnyCall, BackendInfo, Board, CancelReason, Change, Claim, Control, Error, EventKind, Filter, Job, JobId, Listing,
-    Lookup, Page, Phase, Progress, Published, Redaction, ScheduleDefinition, ScheduleRecord, Snapshot, Stats, Store,
-    StoreError, Unit, WaitError, WaitFor, Why, resolve, why,
+    AnyCall, BackendInfo, Board, CancelReason, Change, Claim, Control, Error, EventKind, Filter, Idempotency,
+    Job, JobId, Listing, Lookup, Page, Phase, Progress, Published, Redaction, ScheduleDefinition, ScheduleRecord,
+    Snapshot, Stats, Store, StoreError, Unit, WaitError, WaitFor, Why, resolve, why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -86,9 +86,9 @@ impl Gate for QueueGate {
         &self.desk.alias
     }
 
-    fn enqueue(&self, mut calls: Vec<AnyCall>, room: Room) -> Entry {
-        // Only a call by itself is a request by itself; the handle sees to that.
-        let idempotency = match &mut calls[..] {
+    fn enqueue(&self, mut calls: Vec<AnyCall>, request: Option<Idempotency>, room: Room) -> Entry {
+        let idempotency = request.or_else(|| match &mut calls[..] {
+            // Only a call by itself is a request by itself; the handle sees to that.
             [call] => call.options_mut().idempotency.take(),
             _ => None,
         };

@@ -1,13 +1,13 @@
 //! `POST /enqueue/batch`: many calls in one body, all or none of them, or each for itself.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
-use callboard_tasks::{AnyCall, Error, Problem as FieldProblem, TaskResult, validate};
+use callboard_tasks::{AnyCall, Error, Idempotency, Problem as FieldProblem, TaskResult, validate};
 use futures::future::join_all;
 use serde_json::value::RawValue;
 
-use super::{call_of, traceparent, unique};
+use super::{REPLAYED, call_of, traceparent, unique};
 use crate::access::{Caller, Right};
 use crate::body::{self, Form};
 use crate::json::Object;
@@ -48,7 +48,6 @@ pub(crate) async fn post(
     caller.must(Right::EnqueueAny)?;
     let form = body::form_of(&req)?;
     let query = Query::of(&req, if form == Form::Lines { &["atomic"] } else { &[] })?;
-    unique::refuse(&req)?;
     let body = body::read_within(&req, payload, state.limits.for_batch()).await?;
     let text = text_of(&body)?;
     let batch = match form {
@@ -57,8 +56,13 @@ pub(crate) async fn post(
     };
     let trace = traceparent(&req);
     if batch.atomic {
-        together(&req, &state, &caller, &batch.calls, trace).await
+        // The same bytes mean something else in another form, or where one call is sent by itself.
+        let form: &[u8] = if form == Form::Lines { b"lines\n" } else { b"batch\n" };
+        let request = unique::idempotency(&req, &caller, &[form, &body])?;
+        let _going = state.under_way.begin(request.as_ref())?;
+        together(&req, &state, &caller, &batch.calls, trace, request).await
     } else {
+        unique::refuse(&req)?;
         Ok(each(&state, &caller, &batch.calls, trace).await)
     }
 }
@@ -121,6 +125,7 @@ async fn together(
     caller: &Caller,
     texts: &[&str],
     trace: Option<String>,
+    request: Option<Idempotency>,
 ) -> Result<HttpResponse, Problem> {
     let (mut calls, mut mistakes) = (Vec::with_capacity(texts.len()), Vec::new());
     for (n, text) in texts.iter().enumerate() {
@@ -137,7 +142,10 @@ async fn together(
         return Err(Problem::fields(mistakes));
     }
     let charge = state.quotas.charge(caller, &calls)?;
-    let results = state.board.try_enqueue_all(calls).await?;
+    let results = match request {
+        Some(request) => state.board.try_enqueue_all_once(request, calls).await?,
+        None => state.board.try_enqueue_all(calls).await?,
+    };
     charge.keep();
     let prefix = links::prefix_before(req.path(), "/enqueue/batch");
     let shown = Shown { prefix, tracebacks: caller.sees_tracebacks(), logs: false };
@@ -145,7 +153,12 @@ async fn together(
     let mut object = Object::open(&mut body);
     object.list("items", &results, |out, result| task_json::write(out, result, shown));
     object.close();
-    Ok(HttpResponse::Accepted().insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE)).body(body))
+    let mut response = HttpResponse::Accepted();
+    response.insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE));
+    if results.iter().any(TaskResult::is_replayed) {
+        response.insert_header((REPLAYED, HeaderValue::from_static("true")));
+    }
+    Ok(response.body(body))
 }
 
 /// Each for itself: what became of it stands at its place in the answer.

@@ -16,6 +16,7 @@ use callboard_tasks::{
 };
 
 pub(crate) use self::batch::post as post_batch;
+pub(crate) use self::unique::UnderWay;
 
 use crate::access::{Caller, Right};
 use crate::members::{Members, members, text_of};
@@ -59,10 +60,12 @@ pub(crate) async fn post(
     let body = body::read_json(&req, payload, state.limits).await?;
     let mut call = call_of(&state, &caller, text_of(&body)?).await?;
     call.options_mut().traceparent = traceparent(&req);
-    call.options_mut().idempotency = unique::idempotency(&req, &caller, &body)?;
+    call.options_mut().idempotency = unique::idempotency(&req, &caller, &[&body])?;
+    let going = state.under_way.begin(call.options().idempotency.as_ref())?;
     let charge = state.quotas.charge(&caller, std::slice::from_ref(&call))?;
     let enqueued = state.board.try_enqueue_any(call).await?;
     charge.keep();
+    drop(going);
     let wait = prefer::wait(req.headers(), state.limits.wait);
     let (result, waited) = finished_in_time(&state, enqueued, wait).await;
     Ok(answer(&req, &caller, &result, waited.then_some(wait)))

@@ -1,13 +1,16 @@
 //! What keeps a call from being enqueued twice: the member `unique`, and the header `Idempotency-Key`.
 
+use std::collections::HashSet;
+
 use actix_web::HttpRequest;
-use actix_web::http::header::HeaderName;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use callboard_tasks::{Idempotency, OnConflict, Unique, UniqueUntil, parse_duration};
+use parking_lot::Mutex;
 
 use super::read;
 use crate::access::Caller;
 use crate::members::{Members, Wrong, members, shown};
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key of a client, in characters.
@@ -50,8 +53,13 @@ pub(super) fn unique(json: &str) -> Result<Unique, Wrong> {
     Ok(Unique { key, until, window, on_conflict })
 }
 
-/// The key of a request that may come twice. It belongs to whoever sends it: others may have the same one.
-pub(super) fn idempotency(req: &HttpRequest, caller: &Caller, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
+/// The key of a request that may come twice, with what makes it the same one. The key belongs to whoever sends it: others
+/// may have the same one.
+pub(super) fn idempotency(
+    req: &HttpRequest,
+    caller: &Caller,
+    request: &[&[u8]],
+) -> Result<Option<Idempotency>, Problem> {
     let mut values = req.headers().get_all(IDEMPOTENCY_KEY);
     let Some(value) = values.next() else { return Ok(None) };
     let wrong = || Problem::parameter("Idempotency-Key", "must be 1 to 255 visible characters of ASCII, once");
@@ -64,13 +72,55 @@ pub(super) fn idempotency(req: &HttpRequest, caller: &Caller, body: &[u8]) -> Re
         Caller::Token(token) => token.id.as_str(),
         Caller::Local | Caller::Application | Caller::Anybody => "-",
     };
-    Ok(Some(Idempotency::new(format!("http {owner} {key}"), body)))
+    let key = format!("http {owner} {key}");
+    Ok(Some(match request {
+        [body] => Idempotency::new(key, body),
+        parts => Idempotency::new(key, &parts.concat()),
+    }))
 }
 
-/// A batch has no such key.
+/// Calls that stand each for themselves are no request together.
 pub(super) fn refuse(req: &HttpRequest) -> Result<(), Problem> {
     match req.headers().contains_key(IDEMPOTENCY_KEY) {
-        true => Err(Problem::parameter("Idempotency-Key", "belongs to POST /enqueue alone; give each call `unique`")),
+        true => Err(Problem::parameter(
+            "Idempotency-Key",
+            "belongs to batches that are kept as a whole; leave out `atomic`, or give each call `unique`",
+        )),
         false => Ok(()),
+    }
+}
+
+/// The keys of requests that this process has begun to answer and not yet kept.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay(Mutex<HashSet<String>>);
+
+/// One request that is under way; it is over once this is dropped.
+#[derive(Debug)]
+pub(crate) struct Going<'a> {
+    all: &'a UnderWay,
+    key: Option<String>,
+}
+
+impl UnderWay {
+    /// Begins to answer a request, if it has a key. While that goes on, another one of that key is refused: who sends it
+    /// again later gets the answer.
+    pub(crate) fn begin(&self, request: Option<&Idempotency>) -> Result<Going<'_>, Problem> {
+        let key = request.map(|request| request.key.clone());
+        if let Some(key) = &key
+            && !self.0.lock().insert(key.clone())
+        {
+            let detail = "the first request with this Idempotency-Key is under way; send it again in a moment";
+            let soon = (header::RETRY_AFTER, HeaderValue::from_static("1"));
+            return Err(Problem::new(Kind::IdempotencyInProgress, detail).header(soon.0, soon.1));
+        }
+        Ok(Going { all: self, key })
+    }
+}
+
+impl Drop for Going<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.all.0.lock().remove(key);
+        }
     }
 }

@@ -170,6 +170,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let prefer = || json!({"type": "string", "examples": ["wait=10"]});
     let backend = "The alias of a backend; `default` unless given.";
     let plain = || json!({"type": "string"});
+    let key = || json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"});
     const ENQUEUE: &[&str] = &["tasks:enqueue"];
     const READ: &[&str] = &["tasks:read"];
     const WRITE: &[&str] = &["tasks:write"];
@@ -180,11 +181,7 @@ pub(super) fn operations() -> Vec<Operation> {
         new("post", "/enqueue", "enqueue", "Enqueue", ENQUEUE, "Enqueue a call of a task.")
             .header("Prefer", prefer(), "`wait=n`: wait up to n seconds (30 at most) for the end.")
             .header("traceparent", plain(), "A W3C trace context, kept with the task; ignored if it is none.")
-            .header(
-                "Idempotency-Key",
-                json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
-                "The same key with the same body within 24 hours gets the first answer again.",
-            )
+            .header("Idempotency-Key", key(), "The same key with the same body within 24 hours gets the first answer again.")
             .takes("Call")
             .answers_with(
                 200,
@@ -203,9 +200,16 @@ pub(super) fn operations() -> Vec<Operation> {
             .problems(&[409]),
         new("post", "/enqueue/batch", "enqueueBatch", "Enqueue", ENQUEUE, "Enqueue many calls, together or each for itself.")
             .header("traceparent", plain(), "A W3C trace context, kept with the tasks; ignored if it is none.")
+            .header("Idempotency-Key", key(), "As of a single call, where all are kept together; refused with `atomic: false`.")
             .takes("Batch")
             .answers(200, "Each for itself (`atomic: false`): what became of it.", "BatchReport")
-            .answers(202, "All are committed, in one transaction.", "Batched")
+            .answers_with(
+                202,
+                "All are committed, in one transaction.",
+                "application/json",
+                &reference("Batched"),
+                &["Idempotency-Replayed"],
+            )
             .problems(&[409]),
         new("get", "/tasks", "listTasks", "Tasks", READ, "List the tasks of a backend, newest first.")
             .query("status", json!({"anyOf": [reference("Status"), empty()]}), "Only tasks of this status.")

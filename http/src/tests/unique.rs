@@ -71,9 +71,95 @@ async fn a_request_that_comes_again_gets_its_first_answer_again() {
     for wrong in ["", "a b", &"x".repeat(256)] {
         assert_eq!(ask(&app, send(body, wrong)).await.problem(), "invalid-parameter", "{wrong}");
     }
-    let batch = post("/enqueue/batch").insert_header(("content-type", "application/json"));
-    let batch = batch.insert_header(("idempotency-key", "a")).set_payload(r#"{"tasks": []}"#);
-    assert_eq!(ask(&app, batch).await.problem(), "invalid-parameter");
+}
+
+fn batch(key: &str, kind: &'static str, body: &str) -> TestRequest {
+    let request = post("/enqueue/batch").insert_header(("content-type", kind));
+    request.insert_header(("idempotency-key", key.to_owned())).set_payload(body.to_owned())
+}
+
+fn ids(answer: &Answer) -> Vec<String> {
+    let body = answer.json();
+    let items = body["items"].as_array().unwrap_or_else(|| panic!("no items: {body}"));
+    items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[actix_web::test]
+async fn a_batch_that_comes_again_gets_its_first_answer_again() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let json = r#"{"tasks": [{"task": "add", "args": [1, 2]}, {"task": "greet", "args": ["Ann"]}]}"#;
+    let lines = "{\"task\": \"add\", \"args\": [1, 2]}\n{\"task\": \"greet\", \"args\": [\"Ann\"]}\n";
+    for (kind, body) in [("application/json", json), ("application/x-ndjson", lines)] {
+        let first = ask(&app, batch(kind, kind, body)).await;
+        assert_eq!((first.status.as_u16(), first.header("idempotency-replayed")), (202, None), "{first:?}");
+        for id in ids(&first) {
+            finished(&board, &id).await;
+        }
+        let again = ask(&app, batch(kind, kind, body)).await;
+        assert_eq!((again.status.as_u16(), again.header("idempotency-replayed")), (202, Some("true")), "{again:?}");
+        assert_eq!((ids(&again), again.body.len()), (ids(&first), first.body.len()));
+        let other = ask(&app, batch(kind, kind, &body.replace("Ann", "Bob"))).await;
+        assert_eq!((other.status.as_u16(), other.problem().as_str()), (422, "idempotency-mismatch"));
+    }
+    let listed = ask(&app, get("/tasks?queue=math")).await.json()["items"].as_array().unwrap().len();
+    assert_eq!(listed, 2, "each batch was kept once");
+}
+
+#[actix_web::test]
+async fn a_call_and_a_batch_of_the_same_bytes_are_two_requests() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let call = r#"{"task": "add", "args": [1, 2]}"#;
+    let first = ask(&app, enqueue(call).insert_header(("idempotency-key", "a"))).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    assert_eq!(ask(&app, batch("a", "application/x-ndjson", call)).await.problem(), "idempotency-mismatch");
+}
+
+#[actix_web::test]
+async fn a_batch_that_was_refused_has_used_up_no_key() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let held = r#"{"task": "add", "args": [1, 2], "run_after": "1h", "unique": {"key": "k", "on_conflict": "reject"}}"#;
+    assert_eq!(ask(&app, enqueue(held)).await.status, 202);
+    let refused = format!(r#"{{"tasks": [{{"task": "greet", "args": ["Ann"]}}, {held}]}}"#);
+    assert_eq!(ask(&app, batch("a", "application/json", &refused)).await.problem(), "unique-conflict");
+    let fine = r#"{"tasks": [{"task": "greet", "args": ["Ann"]}]}"#;
+    assert_eq!(ask(&app, batch("a", "application/json", fine)).await.status, 202);
+}
+
+#[actix_web::test]
+async fn calls_that_stand_each_for_themselves_have_no_key_together() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let body = r#"{"atomic": false, "tasks": [{"task": "add", "args": [1, 2]}]}"#;
+    let answer = ask(&app, batch("a", "application/json", body)).await;
+    assert_eq!(answer.problem(), "invalid-parameter");
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("Idempotency-Key") && detail.contains("`unique`"), "{detail}");
+    assert_eq!(ask(&app, get("/tasks")).await.json()["items"], json!([]));
+}
+
+#[actix_web::test]
+async fn a_request_whose_first_one_is_under_way_is_told_to_come_again() {
+    let (board, _) = board().await;
+    let state = std::sync::Arc::new(State::new(&board, HttpConfig::default()));
+    let mounted = std::sync::Arc::clone(&state);
+    let app = App::new().configure(move |cfg| routes::mount(cfg, &mounted));
+    let app = actix_web::test::init_service(app).await;
+    let first = callboard_tasks::Idempotency::new("http - a", b"");
+    let going = state.under_way.begin(Some(&first)).unwrap();
+    let call = r#"{"task": "add", "args": [1, 2]}"#;
+    let all = format!(r#"{{"tasks": [{call}]}}"#);
+    let one = || enqueue(call).insert_header(("idempotency-key", "a"));
+    for request in [one(), batch("a", "application/json", &all)] {
+        let answer = ask(&app, request).await;
+        assert_eq!((answer.status.as_u16(), answer.problem().as_str()), (409, "idempotency-in-progress"));
+        assert_eq!(answer.header("retry-after"), Some("1"));
+    }
+    assert_eq!(ask(&app, batch("b", "application/json", &all)).await.status, 202);
+    drop(going);
+    assert_eq!(ask(&app, one()).await.status, 202);
 }
 
 #[actix_web::test]

@@ -356,6 +356,10 @@ macro_rules! store_feature_conformance {
                 limits {
                     no_more_run_at_once_than_may,
                     the_limit_is_one_for_all_processes,
+                    a_request_of_several_jobs_finds_all_of_them_again,
+                    a_request_of_which_one_job_is_refused_keeps_none,
+                    a_request_whose_answer_is_lost_makes_its_jobs_once,
+                    a_unique_job_whose_answer_is_lost_is_made_once,
                     each_end_of_a_run_makes_room,
                     a_lost_lease_makes_room,
                     a_job_that_was_asked_to_stop_holds_its_room,

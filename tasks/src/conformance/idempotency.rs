@@ -90,6 +90,86 @@ pub async fn a_request_that_found_a_job_finds_it_again(stage: &Stage) {
     assert_eq!(replayed(send().await), [first]);
 }
 
+/// Of several jobs, each that was made and each that was found, in order.
+pub async fn a_request_of_several_jobs_finds_all_of_them_again(stage: &Stage) {
+    let unique = |stage: &Stage| {
+        let key = Unique::by_key("a").key_of(TASK, &crate::Json::null(), stage.now());
+        crate::JobSpec { unique: Some(Box::new(key)), ..stage.spec() }
+    };
+    let there = stage.put(unique(stage)).await;
+    let send = async || {
+        let jobs = vec![stage.spec(), unique(stage), stage.spec()];
+        let ids: Vec<JobId> = jobs.iter().map(|spec| spec.id).collect();
+        let jobs = jobs.into_iter().map(Into::into).collect();
+        let unit = Unit { idempotency: request("k", b"same"), ..Unit::new(jobs) };
+        (ids, stage.store.enqueue(vec![unit]).await.remove(0))
+    };
+    let (ids, first) = send().await;
+    assert_eq!(first.expect("they are kept").found[0].job.id(), there);
+    stage.change(there, crate::Change::Cancel).await;
+    assert_eq!(replayed(send().await.1), [ids[0], there, ids[2]]);
+    assert_eq!(stage.list(crate::Filter::default()).await.len(), 3);
+}
+
+/// If one of its jobs is refused, all are, and the key is free.
+pub async fn a_request_of_which_one_job_is_refused_keeps_none(stage: &Stage) {
+    let unique = |stage: &Stage| {
+        let key = Unique::by_key("a").or_reject().key_of(TASK, &crate::Json::null(), stage.now());
+        crate::JobSpec { unique: Some(Box::new(key)), ..stage.spec() }
+    };
+    stage.put(unique(stage)).await;
+    let jobs = vec![stage.spec().into(), unique(stage).into()];
+    let unit = Unit { idempotency: request("k", b"one"), ..Unit::new(jobs) };
+    let answer = stage.store.enqueue(vec![unit]).await.remove(0);
+    assert!(matches!(answer, Err(StoreError::UniqueConflict { index: 1, .. })), "{answer:?}");
+    assert_eq!(stage.list(crate::Filter::default()).await.len(), 1);
+    assert!(made(&send(stage, 2, request("k", b"two")).await.1));
+}
+
+/// Whoever hears nothing may ask again: a request whose answer nobody took makes its jobs once, whether it was done or not.
+pub async fn a_request_whose_answer_is_lost_makes_its_jobs_once(stage: &Stage) {
+    for n in 0..20 {
+        let key = format!("k{n}");
+        let unit = |jobs: Vec<crate::JobSpec>| {
+            let jobs = jobs.into_iter().map(Into::into).collect();
+            Unit { idempotency: request(&key, b"same"), ..Unit::new(jobs) }
+        };
+        let mut lost = stage.store.enqueue(vec![unit(vec![stage.spec(), stage.spec()])]);
+        // Begun, and given up wherever it is by then.
+        let _ = futures::poll!(&mut lost);
+        drop(lost);
+        let jobs = vec![stage.spec(), stage.spec()];
+        let ids: Vec<JobId> = jobs.iter().map(|spec| spec.id).collect();
+        let again = stage.store.enqueue(vec![unit(jobs)]).await.remove(0).expect("the request is the same");
+        let known = again.replayed.unwrap_or(ids);
+        let third = stage.store.enqueue(vec![unit(vec![stage.spec(), stage.spec()])]).await.remove(0);
+        assert_eq!(replayed(third), known);
+        assert_eq!(stage.list(crate::Filter::default()).await.len(), 2 * (n + 1));
+    }
+}
+
+/// So does a unique key, without one of the request.
+pub async fn a_unique_job_whose_answer_is_lost_is_made_once(stage: &Stage) {
+    for n in 0..20 {
+        let unit = || {
+            let key = Unique::by_key(format!("u{n}")).key_of(TASK, &crate::Json::null(), stage.now());
+            let spec = crate::JobSpec { unique: Some(Box::new(key)), ..stage.spec() };
+            (spec.id, Unit::new(vec![spec.into()]))
+        };
+        let (first, unit_of_it) = unit();
+        let mut lost = stage.store.enqueue(vec![unit_of_it]);
+        let _ = futures::poll!(&mut lost);
+        drop(lost);
+        let (second, again) = unit();
+        let placed = stage.store.enqueue(vec![again]).await.remove(0).expect("the job is there or is made");
+        let known = placed.found.first().map_or(second, |found| found.job.id());
+        assert!([first, second].contains(&known), "{known} is another job");
+        let third = stage.store.enqueue(vec![unit().1]).await.remove(0).expect("the job is there");
+        assert_eq!(third.found[0].job.id(), known);
+        assert_eq!(stage.list(crate::Filter::default()).await.len(), n + 1);
+    }
+}
+
 /// A request is not handed off: its jobs stand in line.
 pub async fn a_request_with_a_key_is_not_handed_off(stage: &Stage) {
     let worker = stage.worker().await;

@@ -7,6 +7,8 @@ mod follow;
 mod handles;
 mod keys;
 mod limits;
+mod loser;
+mod lost;
 mod pooler;
 pub(super) mod private;
 pub(super) mod server;

@@ -152,6 +152,61 @@ async fn a_store_that_waits_gives_the_same_answers() {
 }
 
 #[tokio::test]
+async fn several_calls_that_come_twice_make_their_jobs_once_and_get_the_first_answer() {
+    let probe = Arc::default();
+    let board = board(&probe).await;
+    let request = |bytes| Idempotency::new("key", bytes);
+    let calls = || ["a", "b", "c"].map(|line| say::with(line).erase()).to_vec();
+    let first = board.enqueue_all_once(request(b"abc"), calls()).await.unwrap();
+    for result in first.clone() {
+        within(5, end(result)).await;
+    }
+    let ids = |results: &[callboard_tasks::TaskResult]| results.iter().map(|result| result.id()).collect::<Vec<_>>();
+    let again = board.try_enqueue_all_once(request(b"abc"), calls()).await.unwrap();
+    assert_eq!(ids(&again), ids(&first));
+    assert!(again.iter().all(|result| result.is_replayed() && result.phase() == Phase::Ready));
+    assert!(first.iter().all(|result| !result.is_replayed()));
+    let other = board.enqueue_all_once(request(b"another"), calls()).await;
+    assert!(matches!(other, Err(Error::IdempotencyMismatch)), "{other:?}");
+    assert_eq!(probe.lines().len(), 3);
+
+    let own = say::with("d").idempotency(request(b"abc")).erase();
+    let refused = board.enqueue_all_once(request(b"abc"), vec![own]).await.unwrap_err().to_string();
+    assert!(refused.contains("idempotency_key"), "{refused}");
+    let empty = board.enqueue_all_once(Idempotency::new("", b""), calls()).await.unwrap_err().to_string();
+    assert!(empty.contains("idempotency_key") && empty.contains("is empty"), "{empty}");
+}
+
+/// The store has kept the jobs and its answer does not come; who gives up and asks again gets the same ones.
+#[tokio::test]
+async fn a_request_whose_answer_is_lost_makes_its_jobs_once() {
+    let probe: Arc<Probe> = Arc::default();
+    let store = SlowStore::new(Clock::system());
+    let backend = callboard_actors::Backend::store(Arc::clone(&store) as _);
+    let board = start(tasks![say, stay], &probe, backend, Clock::system()).await;
+    let request = || Idempotency::new("key", b"request");
+    let one = || board.enqueue(say::with("one").idempotency(Idempotency::new("one", b"request")));
+    let unique = || board.enqueue(stay::with("unique").unique(once()));
+    let all = || board.enqueue_all_once(request(), ["a", "b"].map(|line| say::with(line).erase()).to_vec());
+    let soon = std::time::Duration::from_millis(300);
+    store.kept.close();
+    assert!(tokio::time::timeout(soon, async { tokio::join!(one(), unique(), all()) }).await.is_err());
+    store.kept.open();
+    let (one, unique, all) = within(10, async { tokio::join!(one(), unique(), all()) }).await;
+    let (one, unique, all) = (one.unwrap(), unique.unwrap(), all.unwrap());
+    assert!(one.is_replayed() && unique.is_duplicate() && all.iter().all(|result| result.is_replayed()));
+    probe.gate.open();
+    within(5, end(unique)).await;
+    within(5, end(one)).await;
+    for result in all {
+        within(5, end(result)).await;
+    }
+    let mut lines = probe.lines();
+    lines.sort();
+    assert_eq!(lines, ["a", "b", "one", "unique"]);
+}
+
+#[tokio::test]
 async fn one_of_several_calls_has_no_request_of_its_own() {
     let probe = Arc::default();
     let board = board(&probe).await;
