@@ -88,13 +88,13 @@ pub use callboard_actors::{
 };
 pub use callboard_macros::task;
 pub use callboard_tasks::{
-    AnyCall, BackendInfo, Backoff, Board, BoxError, Calendar, Call, CallOptions, CancelReason, Change, Clock, Data,
-    DataKey, Error, Filter, FromTask, Idempotency, InvalidMove, InvalidSchedule, InvalidTask, Job, JobId, Json,
-    LogLine, Missed, MissingData, NoReturnValue, NotJson, OnConflict, Page, Parameter, Phase, Problem, Progress,
-    Published, QueueLimits, QueueNames, Rate, Reason, ReasonCode, Registry, RegistryError, RetryPolicy, Run, RunAfter,
-    Schedule, Snapshot, Source, Stats, Status, Stop, Supports, Task, TaskArg, TaskContext, TaskDefinition, TaskError,
-    TaskOptions, TaskOutput, TaskResult, Timestamp, Unique, UniqueUntil, WaitError, WaitFor, Why, WorkerId, resolve,
-    tasks,
+    AnyCall, BackendInfo, Backoff, Board, BoxError, Bulk, BulkAction, BulkCount, BulkReport, Calendar, Call,
+    CallOptions, CancelReason, Change, Clock, Data, DataKey, Error, Filter, FromTask, Idempotency, InvalidMove,
+    InvalidSchedule, InvalidTask, Job, JobId, Json, LogLine, Missed, MissingData, NoReturnValue, NotJson, OnConflict,
+    Page, Parameter, Phase, Problem, Progress, Published, QueueLimits, QueueNames, Rate, Reason, ReasonCode, Registry,
+    RegistryError, RetryPolicy, Run, RunAfter, Schedule, Snapshot, Source, Stats, Status, Stop, Supports, Task,
+    TaskArg, TaskContext, TaskDefinition, TaskError, TaskOptions, TaskOutput, TaskResult, Timestamp, Unique,
+    UniqueUntil, WaitError, WaitFor, Why, WorkerId, resolve, tasks,
 };
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -329,6 +329,7 @@ impl Builder {
         registry.check_required(&self.required)?;
         let own_handle = DataKey::of::<Callboard>();
         registry.check_data(|key| key == own_handle || self.data.contains(key))?;
+        let registry = registry.with_own([crate::bulk::definition()])?;
         crate::panics::install_hook();
         let threads = Threads::start().map_err(StartError::Threads)?;
         info!(target: "callboard", tasks = registry.len(), "tasks registered");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use callboard_tasks::{
     AnyCall, BackendInfo, Change, Control, Error, Filter, Idempotency, JobId, Listing, Page, ScheduleRecord, Snapshot,
-    Stats, WaitError, WaitFor, Why,
+    Stats, StoreError, WaitError, WaitFor, Why,
 };
 use futures::future::{BoxFuture, FutureExt};
 
@@ -25,6 +25,9 @@ pub(crate) enum Room {
 
 /// How long a Rust caller waits for room.
 pub(crate) const ROOM_WAIT: Duration = Duration::from_secs(5);
+
+/// What became of several jobs, in their order.
+pub(crate) type Changes = Vec<Result<Snapshot, StoreError>>;
 
 /// The answer to an enqueue, where it can be had without waiting, or the future of it.
 pub(crate) enum Entry {
@@ -78,6 +81,11 @@ pub(crate) trait Gate: fmt::Debug + Send + Sync + 'static {
             Change::Retry => "retrying jobs",
             _ => "changing jobs",
         }))
+    }
+
+    /// Changes several jobs in the same way, each by itself.
+    fn change_all(&self, _: Vec<JobId>, _: Change) -> BoxFuture<'_, Result<Changes, Error>> {
+        refuse(self.lacks("bulk actions"))
     }
 
     /// Changes what holds for all jobs.

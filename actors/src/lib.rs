@@ -16,6 +16,7 @@
 mod blocking;
 mod budget;
 mod builder;
+mod bulk;
 mod counts;
 mod custom;
 mod door;

@@ -9,6 +9,7 @@
 
 mod access;
 mod body;
+mod bulk;
 mod config;
 pub mod csp;
 mod cursor;

@@ -1,5 +1,7 @@
 //! `GET /tasks`: the tasks of one backend, newest first, page by page.
 
+use std::fmt;
+
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use callboard_tasks::{Error, Filter, JobId, Page, Phase, Status, TaskResult, Timestamp, check_name};
@@ -65,7 +67,12 @@ async fn filter_of(state: &State, query: &Query) -> Result<Filter, Problem> {
     };
     let (since, until) = (time("since")?, time("until")?);
     let task = match name("task")? {
-        Some(task) => Some(full_name(state, task).await?),
+        Some(task) => match full_name(state, task).await? {
+            Ok(task) => Some(task),
+            Err(unclear) => {
+                return Err(Problem::parameter("task", &unclear).did_you_mean(unclear.near));
+            }
+        },
         None => None,
     };
     Ok(Filter {
@@ -83,29 +90,52 @@ async fn filter_of(state: &State, query: &Query) -> Result<Filter, Problem> {
     })
 }
 
+/// A name that means no task, or more than one.
+#[derive(Debug)]
+pub(crate) struct Unclear {
+    name: String,
+    /// Those that it could mean.
+    could_be: Vec<String>,
+    /// Without any, those that are like it.
+    pub(crate) near: Vec<String>,
+}
+
+impl fmt::Display for Unclear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, could_be, .. } = self;
+        match could_be.as_slice() {
+            [] => write!(f, "is {name:?}, which is not known"),
+            several => write!(f, "is {name:?}, which could be {}", several.join(" or ")),
+        }
+    }
+}
+
 /// The full name of a task that may be given by its bare one.
-async fn full_name(state: &State, name: String) -> Result<String, Problem> {
+pub(crate) async fn full_name(state: &State, name: String) -> Result<Result<String, Unclear>, Problem> {
     match state.board.registry().find(&name) {
-        Ok(task) => return Ok(task.name.to_owned()),
+        Ok(task) => return Ok(Ok(task.name.to_owned())),
         Err(Error::UnknownTask { near, .. }) if is_ambiguous(&name, &near) => {
-            return Err(Problem::parameter("task", format!("is {name:?}, which could be {}", near.join(" or "))));
+            return Ok(Err(Unclear { name, could_be: near, near: Vec::new() }));
         }
         Err(_) => {}
     }
     let published = state.board.published().await?;
     if published.contains_key(&name) {
-        return Ok(name);
+        return Ok(Ok(name));
     }
     let bare: Vec<&str> =
         published.keys().map(String::as_str).filter(|full| full.rsplit('.').next() == Some(&name)).collect();
-    match bare.as_slice() {
+    Ok(match bare.as_slice() {
         [full] => Ok((*full).to_owned()),
         [] => {
             let near = callboard_tasks::near_names(&name, published.keys().map(String::as_str));
-            Err(Problem::parameter("task", format!("is {name:?}, which is not known")).did_you_mean(near))
+            Err(Unclear { name, could_be: Vec::new(), near })
         }
-        several => Err(Problem::parameter("task", format!("is {name:?}, which could be {}", several.join(" or ")))),
-    }
+        several => {
+            let could_be = several.iter().map(|&full| full.to_owned()).collect();
+            Err(Unclear { name, could_be, near: Vec::new() })
+        }
+    })
 }
 
 fn is_ambiguous(name: &str, near: &[String]) -> bool {

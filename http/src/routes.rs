@@ -12,7 +12,7 @@ use crate::edge::Edge;
 use crate::problem::{Kind, Problem};
 use crate::state::State;
 use crate::{
-    csp, enqueue, events, health, list, metrics, openapi, queues, registry, schedules, tasks, ui, why, workers,
+    bulk, csp, enqueue, events, health, list, metrics, openapi, queues, registry, schedules, tasks, ui, why, workers,
 };
 
 /// The routes of a board, to be mounted in an application of your own, at the root or under any prefix:
@@ -51,6 +51,7 @@ pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
     let mut mount = Mount { cfg, state };
     mount.at("/enqueue").post(enqueue::post);
     mount.at("/enqueue/batch").post(enqueue::post_batch);
+    mount.at("/bulk").post(bulk::post);
     mount.at("/tasks").get(list::get);
     mount.at("/tasks/{id}").get(tasks::get).patch(tasks::patch).delete(tasks::delete);
     mount.at("/tasks/{id}/result").get(tasks::result);

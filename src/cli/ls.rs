@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use callboard_tasks::{Clock, Phase, Status, Timestamp};
+use callboard_tasks::{Clock, Timestamp};
 use clap::Args;
 use serde::Deserialize;
 
 use super::Server;
-use super::durations::{relative, time, took};
+use super::durations::{relative, took};
 use super::error::Error;
+use super::matching::Matching;
 use super::output::{phase, plain};
 use super::table::table;
 use super::view::TaskView;
@@ -19,30 +20,8 @@ const OUTCOME: usize = 48;
 /// List tasks, newest first
 #[derive(Debug, Args)]
 pub(super) struct Ls {
-    /// Only of this status: READY, RUNNING, SUCCESSFUL or FAILED
-    #[arg(long, value_parser = status)]
-    status: Option<String>,
-    /// Only in this phase: scheduled, ready, running, retry_wait, failed, …
-    #[arg(long, value_parser = known_phase)]
-    phase: Option<String>,
-    /// Only of this task
-    #[arg(long)]
-    task: Option<String>,
-    /// Only in this queue
-    #[arg(long)]
-    queue: Option<String>,
-    /// Only of this backend; else of `default`
-    #[arg(long)]
-    backend: Option<String>,
-    /// Only with this label
-    #[arg(long)]
-    tag: Option<String>,
-    /// Only enqueued at this time or later, such as 2026-11-22T10:00:00Z
-    #[arg(long, value_parser = time, value_name = "TIME")]
-    since: Option<Timestamp>,
-    /// Only enqueued before this time
-    #[arg(long, value_parser = time, value_name = "TIME")]
-    until: Option<Timestamp>,
+    #[command(flatten)]
+    matching: Matching,
     /// At most so many, 1 to 200
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=200))]
     limit: Option<u8>,
@@ -68,19 +47,10 @@ impl Ls {
     }
 
     fn query(&self) -> Vec<(&'static str, String)> {
-        let given = [
-            ("status", self.status.clone()),
-            ("phase", self.phase.clone()),
-            ("task", self.task.clone()),
-            ("queue", self.queue.clone()),
-            ("backend", self.backend.clone()),
-            ("tag", self.tag.clone()),
-            ("since", self.since.map(|at| at.to_string())),
-            ("until", self.until.map(|at| at.to_string())),
-            ("limit", self.limit.map(|limit| limit.to_string())),
-            ("cursor", self.cursor.clone()),
-        ];
-        given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+        let mut query = self.matching.given();
+        query.extend(self.limit.map(|limit| ("limit", limit.to_string())));
+        query.extend(self.cursor.clone().map(|cursor| ("cursor", cursor)));
+        query
     }
 }
 
@@ -106,16 +76,4 @@ fn page(list: &List, now: Timestamp) -> String {
         Some(cursor) => format!("{table}more with --cursor {}\n", plain(cursor)),
         None => table,
     }
-}
-
-fn status(text: &str) -> Result<String, String> {
-    let written = text.to_ascii_uppercase();
-    let known = [Status::Ready, Status::Running, Status::Successful, Status::Failed].map(|status| status.to_string());
-    if known.contains(&written) { Ok(written) } else { Err(format!("the statuses are {}", known.join(", "))) }
-}
-
-fn known_phase(text: &str) -> Result<String, String> {
-    let written = text.to_ascii_lowercase();
-    let known = Phase::ALL.map(Phase::as_str);
-    if known.contains(&written.as_str()) { Ok(written) } else { Err(format!("the phases are {}", known.join(", "))) }
 }

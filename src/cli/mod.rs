@@ -10,6 +10,7 @@
 //! ```
 
 mod bench;
+mod bulk;
 mod check;
 mod client;
 mod cron;
@@ -20,6 +21,7 @@ mod jobs;
 mod ls;
 #[cfg(feature = "mail")]
 mod mail;
+mod matching;
 mod migrate;
 mod output;
 mod prune;
@@ -133,6 +135,7 @@ impl Program {
             Verb::Cancel(options) => options.run(&name),
             Verb::Retry(options) => options.run(&name),
             Verb::Rm(options) => options.run(&name),
+            Verb::Redrive(options) => options.run(&name),
             Verb::Why(options) => options.run(&name),
             Verb::Tasks(options) => options.run(&name),
             Verb::Queue(options) => options.run(&name),
@@ -178,6 +181,7 @@ enum Verb {
     Cancel(jobs::Cancel),
     Retry(jobs::Retry),
     Rm(jobs::Rm),
+    Redrive(bulk::Redrive),
     Why(why::Why),
     Tasks(tasks::Tasks),
     Queue(queue::Queue),
@@ -204,6 +208,7 @@ impl Verb {
             Self::Cancel(verb) => verb.server.json,
             Self::Retry(verb) => verb.server.json,
             Self::Rm(verb) => verb.server.json,
+            Self::Redrive(verb) => verb.server.json,
             Self::Why(verb) => verb.server.json,
             Self::Tasks(verb) => verb.server.json,
             Self::Queue(verb) => verb.prints_json(),

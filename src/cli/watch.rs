@@ -23,8 +23,18 @@ const MESSAGE: usize = 200;
 /// Asks until the task of `answer` has finished or the time is up; then gives it as it stands.
 pub(super) fn until_finished(
     client: &Client,
+    answer: Answer,
+    timeout: Option<Duration>,
+) -> Result<(Answer, TaskView), Error> {
+    until_finished_telling(client, answer, timeout, |_| {})
+}
+
+/// As [`until_finished`], and shows `tell` the task whenever it has changed.
+pub(super) fn until_finished_telling(
+    client: &Client,
     mut answer: Answer,
     timeout: Option<Duration>,
+    mut tell: impl FnMut(&TaskView),
 ) -> Result<(Answer, TaskView), Error> {
     let start = Instant::now();
     let mut task: TaskView = answer.read()?;
@@ -33,6 +43,7 @@ pub(super) fn until_finished(
     loop {
         // If nobody reads stderr, the end is still worth waiting for.
         let _ = to_stderr(&failures.tell(&task, Clock::system().now()));
+        tell(&task);
         let left = timeout.map_or(WAIT, |timeout| timeout.saturating_sub(start.elapsed()).min(WAIT));
         if task.is_finished || left.is_zero() {
             return Ok((answer, task));

@@ -26,6 +26,7 @@ extern crate self as callboard_tasks;
 
 mod backend;
 mod board;
+mod bulk;
 mod calendar;
 mod call;
 mod clock;
@@ -66,6 +67,7 @@ pub mod __private;
 
 pub use backend::{BackendInfo, QueueNames, Supports};
 pub use board::{Board, Snapshot, WaitFor};
+pub use bulk::{Bulk, BulkAction, BulkCount, BulkReport, BulkScope};
 pub use calendar::{Calendar, Due, Missed};
 pub use call::{AnyCall, Call, CallOptions};
 pub use clock::Clock;

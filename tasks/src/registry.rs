@@ -10,6 +10,7 @@ pub struct Registry {
     by_name: HashMap<&'static str, &'static TaskDefinition>,
     by_function: HashMap<&'static str, Vec<&'static TaskDefinition>>,
     listed: BTreeMap<&'static str, &'static TaskDefinition>,
+    own: Vec<&'static TaskDefinition>,
 }
 
 /// Tasks that a board cannot start with.
@@ -63,17 +64,36 @@ impl Registry {
         Ok(registry)
     }
 
+    /// The same with tasks of the runtime's own: they run like any other, and are known by their full names alone. Nobody
+    /// sees them in a list.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Duplicate`] if one of the others has such a name.
+    pub fn with_own(mut self, tasks: impl IntoIterator<Item = &'static TaskDefinition>) -> Result<Self, RegistryError> {
+        for task in tasks {
+            self.name(task)?;
+            self.own.push(task);
+        }
+        Ok(self)
+    }
+
     fn add(&mut self, task: &'static TaskDefinition) -> Result<(), RegistryError> {
         if self.listed.get(task.name).is_some_and(|known| std::ptr::eq(*known, task)) {
             return Ok(());
         }
+        self.name(task)?;
+        self.by_function.entry(task.function()).or_default().push(task);
+        self.listed.insert(task.name, task);
+        Ok(())
+    }
+
+    fn name(&mut self, task: &'static TaskDefinition) -> Result<(), RegistryError> {
         for name in std::iter::once(task.name).chain(task.aliases.iter().copied()) {
             if let Some(first) = self.by_name.insert(name, task) {
                 return Err(RegistryError::Duplicate { name, first, second: task });
             }
         }
-        self.by_function.entry(task.function()).or_default().push(task);
-        self.listed.insert(task.name, task);
         Ok(())
     }
 
@@ -112,6 +132,12 @@ impl Registry {
         let task = self.find(name)?;
         let args: Json = (task.bind)(args)?;
         Ok(AnyCall::named(task.name, Some(task), args, crate::CallOptions::default()))
+    }
+
+    /// Every name of a task that can be run here, its aliases and the runtime's own included.
+    pub fn runnable(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let all = self.iter().chain(self.own.iter().copied());
+        all.flat_map(|task| std::iter::once(task.name).chain(task.aliases.iter().copied()))
     }
 
     /// All tasks, by name.

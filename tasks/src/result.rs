@@ -99,6 +99,15 @@ fn value<T: TaskOutput>(spec: &JobSpec, state: &JobState) -> Result<Option<T>, E
 }
 
 impl<T> TaskResult<T> {
+    /// The same result of a task of any kind: its return value is any JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ReturnType`] if the stored return value is no JSON, which cannot be.
+    pub fn erase(self) -> Result<TaskResult, Error> {
+        TaskResult::new(self.board, self.snapshot)
+    }
+
     /// The id of the job.
     #[must_use]
     pub fn id(&self) -> JobId {

@@ -122,6 +122,15 @@ pub trait Store: Send + Sync + 'static {
     /// now, [`StoreError::UniqueConflict`]; nothing is changed then.
     fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>>;
 
+    /// Changes several jobs in the same way, each as [`change`](Self::change) would by itself; the answers stand in the
+    /// order of the ids. Of two jobs that want one unique key the first gets it. A store may put all of it into one
+    /// commit, or not.
+    fn change_all(&self, ids: Vec<JobId>, change: Change) -> BoxFuture<'_, Vec<Result<Changed, StoreError>>> {
+        // All are under way before the first is awaited, so that a store which gathers gets them together.
+        let each: Vec<_> = ids.into_iter().map(|id| self.change(id, change.clone())).collect();
+        Box::pin(futures::future::join_all(each))
+    }
+
     /// Changes what holds for all jobs, or registers a process.
     ///
     /// # Errors
@@ -581,6 +590,12 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether it has no condition: every job fits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether a job fits.
     #[must_use]
     pub fn admits(&self, job: &Job) -> bool {

@@ -437,3 +437,79 @@ fn a_finished_task_is_removed() {
     let again = server.cli(&["rm", id(&task)]);
     assert_eq!(again.code, 1, "{again:?}");
 }
+
+/// Enqueues calls that fail at once; their ids.
+fn failed(server: &Server, count: usize, more: &[&str]) -> Vec<String> {
+    let arguments =
+        [&["enqueue", "demo.fail", r#"["no luck"]"#, "--max-attempts", "1", "--wait", "--json"], more].concat();
+    (0..count).map(|_| id(&printed(&server.cli(&arguments))).to_owned()).collect()
+}
+
+#[test]
+fn redrive_runs_failed_tasks_again_and_tells_how_many() {
+    let server = Server::start();
+    let ids = failed(&server, 3, &[]);
+    let tagged = failed(&server, 1, &["--tag", "late"]);
+    let cancelled = enqueue(&server, &["demo.echo", "[1]", "--in", "1h"]);
+    assert_eq!(server.cli(&["cancel", id(&cancelled)]).code, 0);
+
+    let counted = server.cli(&["redrive", "--dry-run"]);
+    assert_eq!((counted.code, counted.stdout.as_str()), (0, "4 tasks would run again\n"), "{counted:?}");
+    let counted = printed(&server.cli(&["redrive", "--tag", "late", "--dry-run", "--json"]));
+    assert_eq!(counted, json!({"action": "retry", "matched": 1, "complete": true}));
+    let asked = server.cli(&["redrive", "--tag", "late"]);
+    assert_eq!(asked.code, 2, "{asked:?}");
+    assert!(asked.stderr.contains("1 task will run again, and nobody is there to be asked; say --yes"), "{asked:?}");
+
+    let done = server.cli(&["redrive", "--tag", "late", "--yes", "--wait"]);
+    assert_eq!((done.code, done.stdout.as_str()), (0, "1 of 1 run again\n"), "{done:?}");
+    assert_eq!(server.until_finished(&tagged[0])["attempts"], 2);
+    let begun = server.cli(&["redrive", "--task", "demo.fail", "--queue", "default", "--yes"]);
+    assert_eq!(begun.code, 0, "{begun:?}");
+    let words: Vec<_> = begun.stdout.split_whitespace().collect();
+    assert_eq!(words[1], "callboard.bulk", "{begun:?}");
+    let report = server.until_finished(words[0]);
+    assert_eq!(report["return_value"], json!({"matched": 4, "done": 4, "skipped": {}}));
+    for id in &ids {
+        assert_eq!(server.until_finished(id)["attempts"], 2);
+    }
+    let task = server.cli(&["show", words[0]]);
+    assert!(task.stdout.contains("progress") && task.stdout.contains("4 of 4"), "{task:?}");
+    assert_eq!(server.get(&format!("/tasks/{}", id(&cancelled))).json()["phase"], "cancelled");
+
+    let refused = server.cli(&["redrive", "--status", "RUNNING", "--yes"]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("give SUCCESSFUL or FAILED"), "{refused:?}");
+}
+
+#[test]
+fn many_tasks_are_cancelled_and_removed_by_their_conditions() {
+    let server = Server::start();
+    let gone = failed(&server, 2, &[]);
+    let waiting = enqueue(&server, &["demo.echo", "[1]", "--in", "1h", "--tag", "a"]);
+    let cancelled = server.cli(&["cancel", "--tag", "a", "--yes", "--wait", "20"]);
+    assert_eq!(
+        (cancelled.code, cancelled.stdout.as_str()),
+        (0, "1 of 1 cancelled or asked to stop\n"),
+        "{cancelled:?}"
+    );
+    assert_eq!(server.get(&format!("/tasks/{}", id(&waiting))).json()["phase"], "cancelled");
+    let removed = server.cli(&["rm", "--phase", "failed", "--yes", "--wait"]);
+    assert_eq!((removed.code, removed.stdout.as_str()), (0, "2 of 2 removed\n"), "{removed:?}");
+    for id in gone {
+        assert!([404, 410].contains(&server.get(&format!("/tasks/{id}")).status));
+    }
+    let all = server.cli(&["rm", "--all", "--dry-run"]);
+    assert_eq!((all.code, all.stdout.as_str()), (0, "1 task would be removed\n"), "{all:?}");
+    for (arguments, says) in [
+        (vec!["rm"], "give the id of a task, or conditions"),
+        (vec!["rm", id(&waiting), "--all"], "not both"),
+        (vec!["cancel", id(&waiting), "--yes"], "not both"),
+        (vec!["rm", "--yes"], "or --all if every task is meant"),
+        (vec!["rm", "--backend", "default", "--yes"], "or --all if every task is meant"),
+    ] {
+        let wrong = server.cli(&arguments);
+        assert_eq!(wrong.code, 2, "{wrong:?}");
+        assert!(wrong.stderr.contains(says), "{wrong:?}");
+    }
+}

@@ -4,6 +4,7 @@
 mod support;
 
 mod api;
+mod bulk;
 mod cli;
 mod crash;
 mod cron;

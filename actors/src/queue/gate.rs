@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use callboard_tasks::{
-    AnyCall, BackendInfo, Board, CancelReason, Change, Claim, Control, Error, EventKind, Filter, Idempotency,
+    AnyCall, BackendInfo, Board, CancelReason, Change, Changed, Claim, Control, Error, EventKind, Filter, Idempotency,
     Job, JobId, Listing, Lookup, Page, Phase, Progress, Published, Redaction, ScheduleDefinition, ScheduleRecord,
     Snapshot, Stats, Store, StoreError, Unit, WaitError, WaitFor, Why, resolve, why,
 };
@@ -20,7 +20,7 @@ use super::lease::Standing;
 use super::turn::Letter;
 use crate::builder::QueueOptions;
 use crate::custom::room_for;
-use crate::door::{Entry, Gate, Room};
+use crate::door::{Changes, Entry, Gate, Room};
 use crate::ends::Ends;
 use crate::handle::ShutdownReport;
 use crate::health::BackendHealth;
@@ -91,7 +91,7 @@ impl Gate for QueueGate {
             // Only a call by itself is a request by itself; the handle sees to that.
             [call] => call.options_mut().idempotency.take(),
             _ => None,
-        };
+        });
         let specs = match self.specs(calls) {
             Ok(specs) => specs,
             Err(error) => return Entry::Done(Err(error)),
@@ -172,29 +172,26 @@ impl Gate for QueueGate {
 
     fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Snapshot, Error>> {
         async move {
-            let desk = &self.desk;
-            let changed = desk.store.change(id, change).await.map_err(|error| match error {
+            let deletes = change == Change::Delete;
+            let changed = self.desk.store.change(id, change).await.map_err(|error| match error {
                 StoreError::NotFound(id) => Error::NotFound(id),
                 StoreError::Pruned(id) => Error::Pruned(id),
                 StoreError::InvalidMove(invalid) => Error::InvalidMove(invalid),
                 other => other.into(),
             })?;
-            let job = changed.job;
-            match job.state.phase {
-                Phase::Cancelling if changed.worker == Some(desk.worker_id()) => desk.cancel(id, job.state.run),
-                Phase::Ready => desk.look_for_work(),
-                Phase::Scheduled => desk.note_due(job.spec.effective_time()),
-                _ => {}
+            Ok(self.changed(changed, deletes))
+        }
+        .boxed()
+    }
+
+    fn change_all(&self, ids: Vec<JobId>, change: Change) -> BoxFuture<'_, Result<Changes, Error>> {
+        async move {
+            if ids.is_empty() {
+                return Ok(Vec::new());
             }
-            let snapshot = desk.snapshot(job);
-            desk.waiters.announce(&snapshot.job);
-            if snapshot.job.state.phase.is_finished() {
-                desk.news.ring();
-            }
-            if snapshot.job.state.phase == Phase::Cancelled {
-                desk.hub.announce(EventKind::Finished, &snapshot);
-            }
-            Ok(snapshot)
+            let deletes = change == Change::Delete;
+            let answers = self.desk.store.change_all(ids, change).await;
+            Ok(answers.into_iter().map(|answer| answer.map(|changed| self.changed(changed, deletes))).collect())
         }
         .boxed()
     }
@@ -334,6 +331,32 @@ impl Gate for QueueGate {
 }
 
 impl QueueGate {
+    /// Does what follows from a change of a job: whoever runs it, waits for it, or may run it is told.
+    fn changed(&self, changed: Changed, deleted: bool) -> Snapshot {
+        let desk = &self.desk;
+        let job = changed.job;
+        if deleted {
+            // It is told as it was, and nothing more happens to it.
+            desk.waiters.announce(&job);
+            return desk.snapshot(job);
+        }
+        match job.state.phase {
+            Phase::Cancelling if changed.worker == Some(desk.worker_id()) => desk.cancel(job.id(), job.state.run),
+            Phase::Ready => desk.look_for_work(),
+            Phase::Scheduled => desk.note_due(job.spec.effective_time()),
+            _ => {}
+        }
+        let snapshot = desk.snapshot(job);
+        desk.waiters.announce(&snapshot.job);
+        if snapshot.job.state.phase.is_finished() {
+            desk.news.ring();
+        }
+        if snapshot.job.state.phase == Phase::Cancelled {
+            desk.hub.announce(EventKind::Finished, &snapshot);
+        }
+        snapshot
+    }
+
     /// Waits until everything claimed has ended and was written, and every call is answered, at most as long as
     /// `limit`.
     async fn until_drained(&self, limit: Duration) {

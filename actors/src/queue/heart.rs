@@ -110,12 +110,11 @@ async fn rescue(desk: &Arc<Desk>, lost: WorkerId) {
 /// Registers this process under its present id, with the tasks that it can run and the schedules that it declares.
 pub(crate) async fn register(desk: &Arc<Desk>) -> Result<(), StoreError> {
     // A process that works nothing keeps no job from being parked that nobody can run.
-    let tasks = desk.hub.registry.iter().filter(|_| desk.permits.works_any());
-    let tasks = tasks.flat_map(|task| std::iter::once(&task.name).chain(task.aliases));
+    let tasks = desk.hub.registry.runnable().filter(|_| desk.permits.works_any());
     let register = Control::Register {
         worker: desk.worker_id(),
         lease: desk.lease.lock().length(),
-        tasks: tasks.map(|name| (*name).to_owned()).collect(),
+        tasks: tasks.map(str::to_owned).collect(),
     };
     desk.store.control(register).await?;
     let schedules = desk.agenda.declared.read().clone();

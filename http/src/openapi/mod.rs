@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: what there is, as an OpenAPI 3.1 document with the registered tasks in it.
 
+mod bulk;
 mod paths;
 mod schemas;
 mod tasks;
@@ -36,6 +37,8 @@ use crate::task_json;
         schemas::Batched,
         schemas::BatchReport,
         schemas::TaskChange,
+        schemas::Bulk,
+        schemas::BulkCount,
         schemas::Why,
         schemas::QueueChange,
         schemas::Queue,
@@ -119,6 +122,9 @@ fn put_names<'a>(document: &mut Value, state: &State, tasks: impl Iterator<Item 
     }
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas {
+        if name == "Bulk" {
+            bulk::put_names(schema, &one_of(&aliases, &Value::Null), &one_of(&tasks, &Value::Null));
+        }
         if name.starts_with("Call.") {
             schema["properties"]["backend"]["enum"] = one_of(&aliases, &Value::Null);
         }
@@ -160,6 +166,7 @@ pub(crate) fn document<'a>(tasks: impl Iterator<Item = &'a Published>, open: boo
         if let Some(when) = schemas.get_mut("When") {
             when["anyOf"] = json!([{"format": "date-time"}, {"pattern": PAUSE, "minLength": 2}]);
         }
+        bulk::put(schemas);
         tasks::put(schemas, tasks);
     }
     document

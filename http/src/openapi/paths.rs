@@ -224,6 +224,17 @@ pub(super) fn operations() -> Vec<Operation> {
             .query("cursor", json!({"type": "string", "pattern": "^(1[0-9a-f]{36})?$"}), "The `next` of an earlier page of the same list.")
             .answers_with(200, "A page.", "application/json", &reference("TaskPage"), &["Link"])
             .problems(&[422]),
+        new("post", "/bulk", "bulk", "Tasks", WRITE, "Retry, cancel or delete all tasks that fit a filter.")
+            .takes("Bulk")
+            .answers(200, "Only counted (`dry_run: true`): how many it would look at now, 10,000 at most.", "BulkCount")
+            .answers_with(
+                202,
+                "Committed: a task that does it, says how far it is, and returns what came of it.",
+                "application/json",
+                &reference("Task"),
+                &["Location"],
+            )
+            .problems(&[409]),
         new("get", "/tasks/{id}", "getTask", "Tasks", READ, "Look a task up, or wait for it.")
             .query("wait", wait(), "Hold until it has finished, or with If-None-Match until it changes, so many seconds; above 30 is 30.")
             .query("logs", json!({"anyOf": [{"type": "boolean", "default": false}, empty()]}), "Show what its attempts wrote to their log.")

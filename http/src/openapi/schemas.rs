@@ -318,6 +318,40 @@ pub(super) struct TaskChange {
     max_attempts: Option<i32>,
 }
 
+/// One action on all tasks that fit a filter.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bulk {
+    /// What is done to each, as its own route does it.
+    action: BulkAction,
+    /// The conditions, of which a task must fit all: those that a list has.
+    #[schema(value_type = Object)]
+    filter: Value,
+    /// Every task of the backend, where there are no conditions.
+    all: Option<bool>,
+    /// Only count.
+    dry_run: Option<bool>,
+}
+
+/// What is done to each task.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub(super) enum BulkAction {
+    Retry,
+    Cancel,
+    Delete,
+}
+
+/// How many tasks a bulk action would look at.
+#[derive(ToSchema)]
+pub(super) struct BulkCount {
+    action: BulkAction,
+    #[schema(minimum = 0, maximum = 10000)]
+    matched: u64,
+    /// Whether these are all.
+    complete: bool,
+}
+
 /// A queue.
 #[derive(ToSchema)]
 pub(super) struct Queue {

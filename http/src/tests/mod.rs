@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod batch;
+mod bulk;
 mod change;
 mod edge;
 mod enqueue;

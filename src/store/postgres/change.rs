@@ -1,10 +1,14 @@
-//! Changes of jobs one by one or by their worker: each under the lock of its row, by the steps of [`Job`].
+//! Changes of jobs, by one who asks or by their worker: each under the lock of its row, by the steps of [`Job`].
 
 use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use callboard_tasks::{Change, Changed, InvalidMove, Job, JobId, Phase, StoreError, Timestamp, UniqueUntil, WorkerId};
 use deadpool_postgres::ClientWrapper;
+use futures::future::join_all;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::core::{Core, Params, in_time};
@@ -20,42 +24,115 @@ const PATIENCE: Duration = Duration::from_secs(5);
 type Answer = Result<Changed, StoreError>;
 
 pub(super) async fn change(core: &Core, id: JobId, change: Change) -> Answer {
-    // What an earlier try has written, if its commit was not answered.
-    let written: RefCell<Option<Changed>> = RefCell::new(None);
-    let answer = core.pooled(PATIENCE, async |client| {
+    let answers = together(core, &[id], &change).await.map_err(|fault| fault.into_error(None))?;
+    answers.into_iter().next().unwrap_or(Err(StoreError::NotFound(id)))
+}
+
+/// Changes jobs in one transaction. If anything stands in the way of one of them, each has one to itself, so that only
+/// that one fails.
+pub(super) async fn change_all(core: &Core, ids: Vec<JobId>, change: Change) -> Vec<Answer> {
+    let once = ids.iter().collect::<HashSet<_>>().len() == ids.len();
+    let fault = match once {
+        true => match together(core, &ids, &change).await {
+            Ok(answers) => return answers,
+            Err(fault) => Some(fault),
+        },
+        false => None,
+    };
+    if let Some(fault @ (Fault::Lost(_) | Fault::Failed(_))) = fault {
+        return ids.iter().map(|_| Err(fault.copy().into_error(None))).collect();
+    }
+    let mut answers = Vec::with_capacity(ids.len());
+    for id in ids {
+        answers.push(self::change(core, id, change.clone()).await);
+    }
+    answers
+}
+
+/// What earlier tries have written, if their commit was not answered.
+type Written = RefCell<HashMap<JobId, Changed>>;
+
+/// Changes jobs, each of them once, as one transaction; what is refused of one is its own answer.
+async fn together(core: &Core, ids: &[JobId], change: &Change) -> Result<Vec<Answer>, Fault> {
+    let written = Written::default();
+    core.pooled(PATIENCE, async |client| {
         let done = core
             .within(client, async || {
-                let rows = core.query(client, &core.sql.hold, &[&id.as_uuid()]).await?;
-                let Some(row) = rows.first() else {
-                    let earlier = written.borrow_mut().take();
-                    return Ok((missing(core, client, id, &change, earlier).await?, Puts::default(), None));
-                };
-                let before = row::job(row)?;
-                if let Some(earlier) = written.borrow_mut().take_if(|earlier| earlier.job == before) {
-                    let mut puts = Puts::default();
-                    puts.was_put(&before);
-                    return Ok((Ok(earlier), puts, None));
-                }
+                let mut held = hold_all(core, client, ids).await?;
                 let now = core.now(client).await?;
-                if change == Change::Retry
-                    && let Some(existing) = stands_in_the_way(core, client, &before, now).await?
-                {
-                    return Ok((Err(StoreError::UniqueConflict { index: 0, existing }), Puts::default(), None));
-                }
-                let (answer, puts) = change_job(&before, change.clone(), now);
-                if let Ok(changed) = &answer {
-                    respec(core, client, &before, &changed.job).await?;
-                    *written.borrow_mut() = Some(changed.clone());
+                let (mut answers, mut puts) = (Vec::with_capacity(ids.len()), Puts::default());
+                for id in ids {
+                    let answer = match held.remove(id) {
+                        Some(before) => change_held(core, client, &before, change, now, &written, &mut puts).await?,
+                        None => {
+                            let earlier = written.borrow_mut().remove(id);
+                            missing(core, client, *id, change, earlier).await?
+                        }
+                    };
+                    answers.push(answer);
                 }
                 let ended = puts.write(core, client).await?;
-                Ok((answer, puts, ended))
+                Ok((answers, puts, ended))
             })
             .await?;
-        let (answer, puts, ended) = done;
+        let (answers, puts, ended) = done;
         puts.tell(core, ended);
-        Ok(answer)
-    });
-    answer.await.map_err(|fault| fault.into_error(None))?
+        Ok(answers)
+    })
+    .await
+}
+
+/// Those of the jobs that are there, locked where they are, in the order of their ids: so that two who want the same ones
+/// do not wait for each other.
+async fn hold_all(core: &Core, client: &ClientWrapper, ids: &[JobId]) -> Result<HashMap<JobId, Job>, Fault> {
+    let mut sorted: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    sorted.sort_unstable();
+    let mut held = HashMap::with_capacity(ids.len());
+    let mut hold = |rows: Vec<Row>| -> Result<(), Fault> {
+        for row in &rows {
+            let job = row::job(row)?;
+            held.insert(job.id(), job);
+        }
+        Ok(())
+    };
+    let Some((first, rest)) = sorted.split_first() else { return Ok(held) };
+    // The first one prepares the statement; the others are sent without waiting for each other's answers.
+    hold(core.query(client, &core.sql.hold, &[first]).await?)?;
+    let parameters: Vec<[&(dyn ToSql + Sync); 1]> = rest.iter().map(|id| [id as _]).collect();
+    let rest = parameters.iter().map(|one| core.query(client, &core.sql.hold, one));
+    for rows in join_all(rest).await {
+        hold(rows?)?;
+    }
+    Ok(held)
+}
+
+/// Changes a job that is locked.
+async fn change_held(
+    core: &Core,
+    client: &ClientWrapper,
+    before: &Job,
+    change: &Change,
+    now: Timestamp,
+    written: &Written,
+    puts: &mut Puts,
+) -> Result<Answer, Fault> {
+    let id = before.id();
+    let earlier = written.borrow_mut().remove(&id);
+    if let Some(earlier) = earlier.filter(|earlier| earlier.job == *before) {
+        puts.was_put(before);
+        return Ok(Ok(earlier));
+    }
+    if *change == Change::Retry
+        && let Some(existing) = stands_in_the_way(core, client, before, now).await?
+    {
+        return Ok(Err(StoreError::UniqueConflict { index: 0, existing }));
+    }
+    let answer = change_job(before, change.clone(), now, puts);
+    if let Ok(changed) = &answer {
+        respec(core, client, before, &changed.job).await?;
+        written.borrow_mut().insert(id, changed.clone());
+    }
+    Ok(answer)
 }
 
 /// What is told of a job that is not there: perhaps we have deleted it.
@@ -92,11 +169,11 @@ async fn stands_in_the_way(
     Ok(holder.map(JobId::from_uuid))
 }
 
-fn change_job(before: &Job, change: Change, now: Timestamp) -> (Answer, Puts) {
-    let (mut job, mut puts, delete) = (before.clone(), Puts::default(), change == Change::Delete);
+fn change_job(before: &Job, change: Change, now: Timestamp, puts: &mut Puts) -> Answer {
+    let (mut job, delete) = (before.clone(), change == Change::Delete);
     if let Err(refused) = job.change(change, now) {
         puts.stays(before);
-        return (Err(refused), puts);
+        return Err(refused);
     }
     if delete {
         puts.deleted(&job);
@@ -105,7 +182,7 @@ fn change_job(before: &Job, change: Change, now: Timestamp) -> (Answer, Puts) {
     } else {
         puts.stays(before);
     }
-    (Ok(Changed { worker: job.holder(), job }), puts)
+    Ok(Changed { worker: job.holder(), job })
 }
 
 /// Writes what a change did to what was enqueued.

@@ -153,6 +153,18 @@ impl Store for PostgresStore {
         self.hand(|doors, reply| doors.rest(reply, async move |core| change::change(&core, id, change).await), Err)
     }
 
+    fn change_all(&self, ids: Vec<JobId>, change: Change) -> BoxFuture<'_, Vec<Result<Changed, StoreError>>> {
+        let count = ids.len();
+        let none = move |failure: StoreError| {
+            let text = failure.to_string();
+            (0..count).map(|_| Err(StoreError::Unavailable(text.clone().into()))).collect()
+        };
+        self.hand(
+            |doors, reply| doors.rest(reply, async move |core| change::change_all(&core, ids, change).await),
+            none,
+        )
+    }
+
     fn control(&self, control: Control) -> BoxFuture<'_, Result<(), StoreError>> {
         self.hand(|doors, reply| doors.rest(reply, async move |core| control::control(&core, control).await), Err)
     }

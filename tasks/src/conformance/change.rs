@@ -1,7 +1,9 @@
 //! Changes of one job from outside: running it again, running it now, deleting it, its progress.
 
 use super::*;
-use crate::{Change, Ending, Fate, Job, JobSpec, Json, Lookup, Phase, Progress, StoreError};
+use crate::{
+    Change, Changed, Ending, Fate, Filter, Job, JobId, JobSpec, Json, Lookup, Outcome, Phase, Progress, StoreError,
+};
 
 async fn failed(stage: &Stage) -> Job {
     let worker = stage.worker().await;
@@ -208,4 +210,83 @@ pub async fn progress_of_another_run_changes_nothing(stage: &Stage) {
     let second = stage.claim_one(worker).await;
     assert_eq!(stage.change(first.id(), late).await.job, second);
     assert_eq!(stage.read(first.id()).await, second);
+}
+
+/// Several jobs are changed at once, each as it would be by itself; the answers stand in the order of the ids.
+pub async fn several_jobs_are_changed_each_by_itself(stage: &Stage) {
+    let worker = stage.worker().await;
+    let ended = failed(stage).await.id();
+    let running = stage.put(stage.spec()).await;
+    stage.claim_one(worker).await;
+    let waits = stage.put(stage.spec()).await;
+    let nobody = JobId::new(stage.now());
+    stage.advance(SECOND);
+    let ids = vec![waits, ended, nobody, running];
+    let before = (stage.read(waits).await, stage.read(running).await);
+    let answers = stage.store.change_all(ids, Change::Retry).await;
+    assert_eq!(answers.len(), 4);
+    assert!(matches!(answers[0], Err(StoreError::InvalidMove(_))), "{answers:?}");
+    let again = answers[1].as_ref().expect("it has ended");
+    assert_eq!((again.job.state.phase, again.job.state.next_run_at), (Phase::Ready, Some(stage.now())));
+    assert!(matches!(answers[2], Err(StoreError::NotFound(id)) if id == nobody), "{answers:?}");
+    assert!(matches!(answers[3], Err(StoreError::InvalidMove(_))), "{answers:?}");
+    assert_eq!(stage.read(ended).await, again.job);
+    assert_eq!((stage.read(waits).await, stage.read(running).await), before);
+
+    let cancelled = stage.store.change_all(vec![running, waits], Change::Cancel).await;
+    let phase = |answer: &Result<Changed, StoreError>| answer.as_ref().expect("it is unfinished").job.state.phase;
+    assert_eq!(cancelled.iter().map(phase).collect::<Vec<_>>(), [Phase::Cancelling, Phase::Cancelled]);
+    assert_eq!(cancelled[0].as_ref().expect("it runs").worker, Some(worker));
+    assert_eq!(stage.claim_ids(worker, 9).await, [ended]);
+}
+
+/// Those that may go are gone, and the others stay.
+pub async fn several_jobs_are_deleted(stage: &Stage) {
+    let worker = stage.worker().await;
+    let running = stage.put(stage.spec()).await;
+    stage.claim_one(worker).await;
+    let ended = failed(stage).await;
+    let waits = stage.put(stage.spec()).await;
+    let answers = stage.store.change_all(vec![ended.id(), running, waits], Change::Delete).await;
+    assert_eq!(answers[0].as_ref().expect("it has ended").job, ended);
+    assert!(matches!(answers[1], Err(StoreError::InvalidMove(_))), "{answers:?}");
+    assert!(answers[2].is_ok(), "{answers:?}");
+    assert_eq!(stage.list(Filter::default()).await, [running]);
+}
+
+/// What is named twice is changed as if it had been asked for twice.
+pub async fn a_job_that_is_named_twice_is_changed_twice(stage: &Stage) {
+    let job = failed(stage).await;
+    let answers = stage.store.change_all(vec![job.id(), job.id()], Change::Retry).await;
+    assert!(answers[0].is_ok(), "{answers:?}");
+    assert!(matches!(answers[1], Err(StoreError::InvalidMove(_))), "{answers:?}");
+    assert_eq!(stage.phase(job.id()).await, Phase::Ready);
+}
+
+/// No ids, no answers.
+pub async fn no_jobs_are_changed_by_nothing(stage: &Stage) {
+    assert!(stage.store.change_all(Vec::new(), Change::Cancel).await.is_empty());
+}
+
+/// There may be many.
+pub async fn a_thousand_jobs_run_again(stage: &Stage) {
+    let worker = stage.worker().await;
+    let specs: Vec<_> = (0..1_000).map(|_| stage.spec()).collect();
+    let ids: Vec<JobId> = specs.iter().map(|spec| spec.id).collect();
+    stage.unit(specs, None).await.expect("they can be enqueued");
+    let end = |job: &Job| Outcome {
+        id: job.id(),
+        run: job.state.run,
+        started_at: None,
+        ending: Ending::Failed(stage.error(job)),
+        logs: Vec::new(),
+    };
+    let outcomes: Vec<_> = stage.claim(worker, 1_000).await.iter().map(end).collect();
+    assert_eq!(outcomes.len(), 1_000);
+    stage.store.finish(outcomes).await.expect("the store can be written");
+    let answers = stage.store.change_all(ids.clone(), Change::Retry).await;
+    for (id, answer) in ids.iter().zip(&answers) {
+        assert_eq!(answer.as_ref().expect("it has failed").job.id(), *id);
+    }
+    assert_eq!(stage.queue(QUEUE).await.phases, [(Phase::Ready, 1_000)].into());
 }

@@ -372,3 +372,28 @@ pub async fn one_of_many_callers_makes_the_job(stage: &Stage) {
         assert_eq!(rejected, if how == OnConflict::Reject { CALLERS - 1 } else { 0 }, "{how:?}: {answers:?}");
     }
 }
+
+/// Of several jobs that run again at once and want one key, the first one named gets it.
+pub async fn of_several_jobs_that_run_again_the_first_takes_the_key(stage: &Stage) {
+    let worker = stage.worker().await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        put(stage, &named("a")).await.expect("the key is free");
+        let job = stage.claim_one(worker).await;
+        stage.succeed(&job).await;
+        ids.push(job.id());
+    }
+    let plain = stage.put(stage.spec()).await;
+    let job = stage.claim_one(worker).await;
+    stage.succeed(&job).await;
+    let answers = stage.store.change_all(vec![ids[1], plain, ids[0], ids[2]], Change::Retry).await;
+    assert!(answers[0].is_ok() && answers[1].is_ok(), "{answers:?}");
+    for answer in &answers[2..] {
+        assert!(
+            matches!(answer, Err(StoreError::UniqueConflict { existing, .. }) if *existing == ids[1]),
+            "{answers:?}"
+        );
+    }
+    assert!(!is_free(stage, "a").await);
+    assert_eq!(stage.phase(ids[0]).await, Phase::Successful);
+}

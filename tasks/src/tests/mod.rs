@@ -6,6 +6,7 @@
 
 mod backend;
 mod board;
+mod bulk;
 mod calendar;
 mod call;
 mod clock;

@@ -1,5 +1,6 @@
 //! The queue backend: many jobs, few workers.
 
+mod bulk;
 mod cancel;
 mod concurrency;
 mod context;

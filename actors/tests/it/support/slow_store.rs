@@ -1,6 +1,7 @@
 //! A store that waits, as one on a disk or behind a network does: each operation passes a gate, and can fail.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -31,6 +32,8 @@ pub(crate) struct SlowStore {
     pub(crate) follow: Door,
     /// Every change that was asked for, in order.
     pub(crate) changes: Mutex<Vec<Change>>,
+    /// Which of the retries that are asked for fail, counted from 0.
+    failing_retries: Mutex<Range<usize>>,
     waits: bool,
 }
 
@@ -98,6 +101,11 @@ impl SlowStore {
         Self::that(false, clock)
     }
 
+    /// Makes some of the retries fail, counted from 0.
+    pub(crate) fn fail_retries(&self, which: Range<usize>) {
+        *self.failing_retries.lock() = which;
+    }
+
     fn that(waits: bool, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             inner: MemoryStore::new(clock, MemoryOptions::default()),
@@ -111,6 +119,7 @@ impl SlowStore {
             tick: Door::default(),
             follow: Door::default(),
             changes: Mutex::default(),
+            failing_retries: Mutex::default(),
             waits,
         })
     }
@@ -161,7 +170,11 @@ impl Store for SlowStore {
     }
 
     fn change(&self, id: JobId, change: Change) -> BoxFuture<'_, Result<Changed, StoreError>> {
+        let retries = self.changes.lock().iter().filter(|change| **change == Change::Retry).count();
         self.changes.lock().push(change.clone());
+        if change == Change::Retry && self.failing_retries.lock().contains(&retries) {
+            return async { Err(StoreError::Unavailable("made to fail".into())) }.boxed();
+        }
         self.inner.change(id, change)
     }
 

@@ -90,6 +90,10 @@ impl Store for Handles {
         self.one().change(id, change)
     }
 
+    fn change_all(&self, ids: Vec<JobId>, change: Change) -> BoxFuture<'_, Vec<Result<Changed, StoreError>>> {
+        self.one().change_all(ids, change)
+    }
+
     fn control(&self, control: Control) -> BoxFuture<'_, Result<(), StoreError>> {
         self.one().control(control)
     }

@@ -115,6 +115,10 @@ impl<S: Chooses> Store for Kept<S> {
         self.chosen().change(id, change)
     }
 
+    fn change_all(&self, ids: Vec<JobId>, change: Change) -> BoxFuture<'_, Vec<Result<Changed, StoreError>>> {
+        self.chosen().change_all(ids, change)
+    }
+
     fn control(&self, control: Control) -> BoxFuture<'_, Result<(), StoreError>> {
         self.chosen().control(control)
     }
