@@ -72,8 +72,9 @@ fn in_use(error: &io::Error) -> &'static str {
 }
 
 /// Runs a server: the board of `builder`, as the settings say, behind the front end. Returns after `shutdown` has
-/// ended and everything has stopped in good order: while running attempts get their time, the front end still
-/// answers questions and refuses new calls; then it closes.
+/// ended and everything has stopped in good order: it is not ready any more, and goes on for the
+/// [delay](Settings::drain_delay) of the settings; then, while running attempts get their time, the front end still answers
+/// questions and refuses new calls; then it closes.
 ///
 /// A store that cannot be reached yet is waited for; one that is not in order is an error.
 ///
@@ -94,6 +95,7 @@ pub async fn run(
     let listener = listen(settings.http.bind, has_tokens)?;
     let address = listener.local_addr().map_err(RunError::Http)?;
     let config = HttpConfig { shutdown_timeout: LAST_ANSWERS, ..settings.http.clone().into() };
+    let drain_delay = settings.drain_delay;
     if let Some(file) = &settings.file {
         info!(file = %file.display(), "settings read");
     }
@@ -104,6 +106,9 @@ pub async fn run(
         () = &mut shutdown => return Ok(()),
     };
     let served = serve(&board, config, listener, || announce(&started(&board, address, has_tokens)), shutdown).await;
+    if served.is_ok() {
+        announce_leaving(&board, drain_delay).await;
+    }
     // A front end that broke down is no reason to break off what runs.
     drain(&board).await;
     let handle = served?;
@@ -227,6 +232,15 @@ async fn serve(
             Ok(Ok(())) => io::Error::other("it ended without being told to"),
             Err(error) => io::Error::other(error),
         })),
+    }
+}
+
+/// Is not ready any more, and goes on for as long as others need to notice.
+async fn announce_leaving(board: &Callboard, delay: Duration) {
+    board.announce_shutdown();
+    if delay > Duration::ZERO {
+        info!(?delay, "not ready any more: calls are still taken");
+        tokio::time::sleep(delay).await;
     }
 }
 

@@ -523,6 +523,18 @@ impl Callboard {
         &self.0.hub.clock
     }
 
+    /// Says that a shutdown is about to begin: from now on the board is not [ready](crate::Health::is_ready), so that
+    /// whoever spreads work over several processes sends it elsewhere. Everything else goes on as before.
+    pub fn announce_shutdown(&self) {
+        self.0.hub.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether a shutdown has been [announced](Self::announce_shutdown) or has begun.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        self.0.hub.leaving.load(Ordering::Acquire) || self.is_draining()
+    }
+
     /// Whether a shutdown has begun.
     #[must_use]
     pub fn is_draining(&self) -> bool {
@@ -562,7 +574,7 @@ impl Callboard {
         }
         let dropped_events = hub.events.dropped();
         let parts = hub.parts.health();
-        Health { coordination, heart, draining: self.is_draining(), dropped_events, backends, parts }
+        Health { coordination, heart, draining: self.is_leaving(), dropped_events, backends, parts }
     }
 
     /// Waits until this process has nothing left to do that is due: all that it may claim has been claimed, has ended, and

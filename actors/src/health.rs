@@ -14,7 +14,7 @@ pub struct Health {
     pub coordination: bool,
     /// Whether every Heart has beaten lately.
     pub heart: bool,
-    /// Whether the board is shutting down.
+    /// Whether the board is shutting down, or is [about to](crate::Callboard::announce_shutdown).
     pub draining: bool,
     /// Events that were dropped because their receiver was too slow.
     pub dropped_events: u64,

@@ -33,6 +33,8 @@ pub(crate) struct Hub {
     pub(crate) data: Arc<DataMap>,
     pub(crate) prepares: Prepares,
     pub(crate) parts: Parts,
+    /// A shutdown is about to begin.
+    pub(crate) leaving: AtomicBool,
     pub(crate) draining: AtomicBool,
     /// Rings when a shutdown begins.
     pub(crate) drains: Notify,
@@ -60,6 +62,7 @@ impl Hub {
             data: Arc::new(data),
             prepares,
             parts,
+            leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             drains: Notify::new(),
             budget,

@@ -12,14 +12,15 @@ use std::time::Instant;
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use actix_web::{Error, HttpMessage as _, HttpResponse};
+use actix_web::http::{ConnectionType, StatusCode};
+use actix_web::{Error, HttpMessage as _, HttpRequest, HttpResponse};
 use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 use tracing::{debug, error, info};
 
 use crate::access::{Caller, Facts};
+use crate::audit::Asked;
 use crate::problem::{Kind, Problem};
 use crate::request_id::RequestId;
 use crate::state::State;
@@ -30,8 +31,36 @@ pub(crate) struct Edge {
     state: Arc<State>,
     route: &'static str,
     door: Door,
-    /// Whether people look at its answers.
-    page: bool,
+    readers: Readers,
+}
+
+/// Who reads the answers of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Readers {
+    /// Programs.
+    Programs,
+    /// People: errors are pages as well.
+    People,
+    /// Both: errors are pages for those who ask for HTML, as browsers do.
+    Both,
+}
+
+impl Readers {
+    /// Whether what goes wrong with that request is to be shown on a page.
+    fn want_page(self, req: &HttpRequest) -> bool {
+        match self {
+            Self::Programs => false,
+            Self::People => true,
+            Self::Both => accepts(req, "text/html"),
+        }
+    }
+}
+
+/// Whether a request names this media type among those that it takes.
+pub(crate) fn accepts(req: &HttpRequest, kind: &str) -> bool {
+    let accepted = req.headers().get_all(header::ACCEPT).filter_map(|value| value.to_str().ok());
+    let kinds = accepted.flat_map(|value| value.split(',')).filter_map(|range| range.split(';').next());
+    kinds.into_iter().any(|named| named.trim().eq_ignore_ascii_case(kind))
 }
 
 /// Whom a route lets in.
@@ -48,7 +77,7 @@ enum Door {
 impl Edge {
     /// An edge around the resource of that path, for callers with a right to be here.
     pub(crate) fn new(state: &Arc<State>, route: &'static str) -> Self {
-        Self { state: Arc::clone(state), route, door: Door::Guarded, page: false }
+        Self { state: Arc::clone(state), route, door: Door::Guarded, readers: Readers::Programs }
     }
 
     /// Lets callers without a token in as well.
@@ -59,7 +88,13 @@ impl Edge {
 
     /// Answers with pages, also with errors; their policy is somebody else's to write.
     pub(crate) fn page(mut self) -> Self {
-        self.page = true;
+        self.readers = Readers::People;
+        self
+    }
+
+    /// Answers with pages, but with errors as programs know them to whoever does not ask for HTML.
+    pub(crate) fn document(mut self) -> Self {
+        self.readers = Readers::Both;
         self
     }
 
@@ -82,8 +117,8 @@ where
     type Future = Ready<Result<Self::Transform, ()>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        let Self { ref state, route, door, page } = *self;
-        ready(Ok(EdgeService { inner, state: Arc::clone(state), route, door, page }))
+        let Self { ref state, route, door, readers } = *self;
+        ready(Ok(EdgeService { inner, state: Arc::clone(state), route, door, readers }))
     }
 }
 
@@ -93,7 +128,7 @@ pub(crate) struct EdgeService<S> {
     state: Arc<State>,
     route: &'static str,
     door: Door,
-    page: bool,
+    readers: Readers,
 }
 
 impl<S> Service<ServiceRequest> for EdgeService<S>
@@ -124,22 +159,20 @@ where
                 (Err(problem), _) => Err(problem),
             },
         };
-        let by = (!facts.safe && audited(self.route)).then(|| match &admitted {
-            Ok(caller) => caller.to_string(),
-            Err(_) => "refused".to_owned(),
-        });
+        let asked = (!facts.safe && is_audited(self.route)).then(|| Asked::of(req.head(), admitted.as_ref().ok(), now));
+        let page = self.readers.want_page(req.request());
         match admitted {
             Err(problem) => {
                 let slug = problem.kind().slug();
-                let answer = if self.page {
+                let answer = if page {
                     ui::refusal(req.request(), &self.state, self.route, &problem, id.as_str())
                 } else {
                     problem.respond(id.as_str())
                 };
                 let mut response = req.into_response(answer);
-                seal(response.headers_mut(), &id, self.page);
+                seal(response.headers_mut(), &id);
                 log(&response, &id, begun);
-                audit(by.as_deref(), &response, &id);
+                self.state.audit.note(asked, response.status(), &id);
                 count(&self.state, self.route, &response, Some(slug), begun);
                 return ready(Ok(response)).boxed_local();
             }
@@ -147,7 +180,7 @@ where
             Ok(Caller::Local | Caller::Application) => {}
             Ok(caller) => drop(req.extensions_mut().insert(caller)),
         }
-        let (route, page, state) = (self.route, self.page, Arc::clone(&self.state));
+        let (route, state) = (self.route, Arc::clone(&self.state));
         let method = req.method().clone();
         let answer = AssertUnwindSafe(self.inner.call(req)).catch_unwind();
         async move {
@@ -155,15 +188,20 @@ where
                 Ok(Ok(response)) => {
                     let slug = slug_of(&response);
                     let mut response = as_problem(response, &id, page.then_some((&*state, route)));
-                    seal(response.headers_mut(), &id, page);
+                    seal(response.headers_mut(), &id);
+                    if state.board.is_leaving() {
+                        // Whoever asks again shall do so elsewhere.
+                        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+                    }
                     log(&response, &id, begun);
-                    audit(by.as_deref(), &response, &id);
+                    state.audit.note(asked, response.status(), &id);
                     count(&state, route, &response, slug, begun);
                     Ok(response)
                 }
                 Ok(Err(error)) => {
                     let status = error.as_response_error().status_code();
                     state.requests.note(route, &method, status.as_u16(), begun.elapsed());
+                    state.audit.note(asked, status, &id);
                     debug!(request_id = id.as_str(), route, %error, "a request ended in an error");
                     Err(answered(error, &of_status(status), &id))
                 }
@@ -171,6 +209,7 @@ where
                     error!(request_id = id.as_str(), route, "the handler of a request panicked");
                     let status = StatusCode::INTERNAL_SERVER_ERROR;
                     state.requests.note(route, &method, status.as_u16(), begun.elapsed());
+                    state.audit.note(asked, status, &id);
                     Err(answered(InternalError::new("panic", status).into(), &of_status(status), &id))
                 }
             }
@@ -214,12 +253,12 @@ fn answered(error: Error, problem: &Problem, id: &RequestId) -> Error {
 }
 
 fn sealed(mut response: HttpResponse, id: &RequestId) -> HttpResponse {
-    seal(response.headers_mut(), id, false);
+    seal(response.headers_mut(), id);
     response
 }
 
-/// What every answer says; pages have another policy.
-fn seal(headers: &mut HeaderMap, id: &RequestId, page: bool) {
+/// What every answer says; a page has another policy, which is not written here.
+fn seal(headers: &mut HeaderMap, id: &RequestId) {
     const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
     const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
     const POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -227,7 +266,7 @@ fn seal(headers: &mut HeaderMap, id: &RequestId, page: bool) {
 
     headers.insert(REQUEST_ID, id.to_header());
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-    if !page {
+    if !is_html(headers) {
         headers.insert(header::CONTENT_SECURITY_POLICY, POLICY);
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
@@ -244,21 +283,8 @@ fn is_html(headers: &HeaderMap) -> bool {
 }
 
 /// Whether what is done by a route is told in the audit log: not the reports of browsers, which change nothing.
-fn audited(route: &str) -> bool {
+fn is_audited(route: &str) -> bool {
     route != "/csp/reports"
-}
-
-/// One line for each request that would change something: who, what, and how it came out. Those that enqueue are many,
-/// and each leaves a task behind.
-fn audit(by: Option<&str>, response: &ServiceResponse, id: &RequestId) {
-    let Some(by) = by else { return };
-    let request = response.request();
-    let (method, path, status) = (request.method(), request.path(), response.status().as_u16());
-    if path.ends_with("/enqueue") || path.ends_with("/enqueue/batch") {
-        debug!(target: "callboard::audit", request_id = id.as_str(), by, ?method, ?path, status, "asked for");
-    } else {
-        info!(target: "callboard::audit", request_id = id.as_str(), by, ?method, ?path, status, "asked for");
-    }
 }
 
 /// The kind of problem that an answer is.

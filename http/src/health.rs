@@ -43,7 +43,8 @@ pub(crate) async fn ready(req: HttpRequest, state: web::Data<State>) -> Result<H
     let health = state.board.health().await;
     let ready = health.is_ready();
     let mut checks = threads(&health);
-    let draining = health.draining.then(|| "the board is shutting down".to_owned());
+    let when = if state.board.is_draining() { "the board is shutting down" } else { "a shutdown is about to begin" };
+    let draining = health.draining.then(|| when.to_owned());
     checks.push(Check::failing("draining", draining));
     for backend in &health.backends {
         checks.extend(backend_checks(backend));

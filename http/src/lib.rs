@@ -8,6 +8,7 @@
 //! Security Policy for the pages of any actix-web application).
 
 mod access;
+mod audit;
 mod body;
 mod bulk;
 mod config;

@@ -75,7 +75,6 @@ pub(crate) fn mount(cfg: &mut web::ServiceConfig, state: &Arc<State>) {
     mount.at("/openapi.json").get(openapi::get);
     mount.at("/registry").get(registry::get);
     mount.at("/csp/reports").door(Edge::open).options(csp_reports_options).post(csp_reports);
-    mount.at("/problems/{slug}").door(Edge::public).get(problem_page);
     ui::mount(&mut mount);
     mount.health();
 }
@@ -101,6 +100,13 @@ impl<'a> Mount<'a> {
     /// A path of the dashboard: its answers are pages, also those that are errors.
     pub(crate) fn page<'m>(&'m mut self, path: &'static str) -> At<'m, 'a> {
         let mut at = self.at(path).door(Edge::page);
+        at.page = true;
+        at
+    }
+
+    /// A path with pages for everybody, which programs read as well.
+    pub(crate) fn document<'m>(&'m mut self, path: &'static str) -> At<'m, 'a> {
+        let mut at = self.at(path).door(Edge::document).door(Edge::public);
         at.page = true;
         at
     }
@@ -240,14 +246,4 @@ async fn csp_reports_options(req: HttpRequest, state: web::Data<State>) -> HttpR
 
 async fn not_found(req: HttpRequest) -> Result<HttpResponse, Problem> {
     Err(Problem::new(Kind::NotFound, format!("there is nothing at {}", req.path())))
-}
-
-/// `GET /problems/{slug}`: what a kind of problem means, for people who follow its `type`.
-async fn problem_page(req: HttpRequest) -> Result<HttpResponse, Problem> {
-    let slug = req.match_info().query("slug");
-    let Some(kind) = Kind::of_slug(slug) else {
-        return Err(Problem::new(Kind::NotFound, format!("there is no problem {slug:?}")));
-    };
-    let page = format!("{} ({})\n\n{}\n", kind.title(), kind.status().as_u16(), kind.advice());
-    Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(page))
 }

@@ -14,8 +14,9 @@ use futures::future::{Either, select};
 use parking_lot::Mutex;
 
 use crate::access::{Caller, Client, Facts, Limiter, Policy, RateLimit, Sessions, TokenRing};
+use crate::audit::Audit;
 use crate::config::{Guard, HttpConfig, Limits};
-use crate::csp::{Collector, CspReports, ReportCounts};
+use crate::csp::{Collector, CspReports, ReportSummary};
 use crate::enqueue::UnderWay;
 use crate::metrics::Requests;
 use crate::problem::Problem;
@@ -41,6 +42,8 @@ pub(crate) struct State {
     pub(crate) logins: Limiter<Option<IpAddr>>,
     /// Counts of the requests that were answered.
     pub(crate) requests: Requests,
+    /// What was asked for that would change something.
+    pub(crate) audit: Audit,
     /// The paths that are mounted, with their methods.
     routes: Mutex<BTreeMap<&'static str, String>>,
 }
@@ -79,6 +82,7 @@ impl State {
             rates: config.rate_limit.map(Limiter::new),
             logins: Limiter::new(LOGINS),
             requests: Requests::default(),
+            audit: Audit::default(),
             routes: Mutex::default(),
         }
     }
@@ -138,12 +142,12 @@ impl State {
         self.streams.load(Ordering::Relaxed)
     }
 
-    /// What was counted of the reports of browsers, and how many requests with some were dropped; `None` if none has
-    /// come or their actor does not answer in time.
-    pub(crate) async fn csp_counts(&self, patience: Duration) -> Option<(ReportCounts, u64)> {
+    /// What is known of the reports of browsers, and how many requests with some were dropped; `None` if none has come or
+    /// their actor does not answer in time.
+    pub(crate) async fn csp_summary(&self, patience: Duration) -> Option<(ReportSummary, u64)> {
         let collector = self.csp_reports.lock().clone()?;
-        let counts = tokio::time::timeout(patience, collector.counts()).await.ok()??;
-        Some((counts, collector.dropped()))
+        let summary = tokio::time::timeout(patience, collector.summary()).await.ok()??;
+        Some((summary, collector.dropped()))
     }
 
     /// Waits for a task, but not into the shutdown of the board: who still waited then would hold it up.

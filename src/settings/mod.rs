@@ -49,6 +49,7 @@ const FILE: &str = "callboard.toml";
 ///
 /// ```toml
 /// required_tasks = ["shop.send_receipt"]   # refuse to start unless these are registered
+/// drain_delay = "0s"                       # how long a server that was told to stop goes on, not ready any more
 /// shutdown_grace = "25s"                   # how long a shutdown lets attempts run
 ///
 /// [tasks.default]                          # without any [tasks.x] the builder's stay; else "default" must exist
@@ -102,6 +103,9 @@ pub struct Settings {
     pub required_tasks: Vec<String>,
     /// The schedules that this process declares.
     pub schedules: Vec<Schedule>,
+    /// How long a server goes on after it was told to stop, before it takes no more calls: meanwhile it says that it is not
+    /// ready, so that whoever spreads requests over several servers leaves it alone. Zero unless said.
+    pub drain_delay: Duration,
     /// How long a shutdown lets attempts run; `None` is the board's own default, 25 s.
     pub shutdown_grace: Option<Duration>,
     /// The mailers and the templates of mail.
@@ -207,6 +211,7 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
         }
     }
     settings.schedules = schedules::read(top.sections("schedules"), &settings.tasks);
+    settings.drain_delay = top.duration("drain_delay", Duration::ZERO).map(|delay| delay.value).unwrap_or_default();
     settings.shutdown_grace = top.duration("shutdown_grace", Duration::ZERO).map(|grace| grace.value);
     #[cfg(feature = "http")]
     {

@@ -164,7 +164,7 @@ fn slip(name: &str) -> Option<Problem> {
     let first = path.split(SEPARATOR).next().unwrap_or(path).to_ascii_lowercase();
     let meant = match first.as_str() {
         "tasks" | "http" | "csp" | "mail" | "templates" => path.contains(SEPARATOR),
-        "required_tasks" | "shutdown_grace" => true,
+        "required_tasks" | "drain_delay" | "shutdown_grace" => true,
         _ => false,
     };
     let detail = format!("sets nothing: two underscores must follow CALLBOARD; write {PREFIX}{path}");

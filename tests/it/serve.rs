@@ -122,6 +122,56 @@ fn a_termination_lets_running_tasks_end_and_their_results_be_read() {
 }
 
 #[test]
+fn a_server_is_not_ready_first_and_then_refuses_calls_and_then_lets_tasks_end() {
+    let variables = [("CALLBOARD__DRAIN_DELAY", "1500ms")];
+    let mut server = Server::start_in(Arc::new(Folder::new()), &[], &variables);
+    let ready = server.get("/readyz");
+    assert_eq!((ready.status, ready.json()["checks"]["draining"]["status"].as_str()), (200, Some("ok")));
+    let running = server.enqueue(&json!({"task": "demo.sleep", "args": [4_000]}));
+    server.until_phase(&running, "running");
+
+    let told = Instant::now();
+    server.signal("TERM");
+    let ready = wait_until("it is not ready", || Some(server.get("/readyz")).filter(|reply| reply.status == 503));
+    let check = ready.json()["checks"]["draining"].clone();
+    assert_eq!(check, json!({"status": "failed", "detail": "a shutdown is about to begin"}));
+    assert_eq!(ready.header("connection"), "close");
+    assert_eq!(server.get("/healthz").status, 200, "nobody should kill it");
+    // Who has not noticed yet is still served.
+    let late = server.post("/enqueue", &json!({"task": "demo.add", "args": [1, 2]}));
+    assert_eq!(late.status, 202, "{}", late.text);
+    let id = late.json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(server.until_finished(&id)["return_value"], 3);
+
+    let call = json!({"task": "demo.add", "args": [1, 2], "run_after": "1h"});
+    let refused =
+        wait_until("no more calls are taken", || Some(server.post("/enqueue", &call)).filter(|it| it.status != 202));
+    assert!(told.elapsed() >= Duration::from_millis(1_500), "{:?}", told.elapsed());
+    assert_eq!((refused.status, &refused.json()["type"]), (503, &json!("/problems/draining")));
+    assert_eq!((refused.header("retry-after"), refused.header("connection")), ("5", "close"));
+    assert_eq!(server.get("/readyz").json()["checks"]["draining"]["detail"], "the board is shutting down");
+    assert_eq!(server.get(&format!("/tasks/{running}")).json()["phase"], "running");
+    assert_eq!(server.wait().code(), Some(0), "{}", server.stderr());
+    let log = server.stderr();
+    assert!(log.contains("finished=1 handed_back=0 abandoned=0"), "{log}");
+    let steps = ["SIGTERM received", "not ready any more", "draining: no more calls", "front end closed"];
+    let places = steps.map(|step| log.find(step).unwrap_or_else(|| panic!("{step} is not in {log}")));
+    assert!(places.is_sorted(), "{places:?}: {log}");
+}
+
+#[test]
+fn a_second_signal_ends_a_server_that_waits_to_be_left_alone() {
+    let mut server = Server::start_in(Arc::new(Folder::new()), &[], &[("CALLBOARD__DRAIN_DELAY", "10m")]);
+    let told = Instant::now();
+    server.signal("TERM");
+    wait_until("it is not ready", || (server.get("/readyz").status == 503).then_some(()));
+    wait_until("a second has passed", || (told.elapsed() > Duration::from_millis(1_200)).then_some(()));
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(1), "{}", server.stderr());
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+}
+
+#[test]
 fn an_idle_server_leaves_soon_after_either_signal() {
     for signal in ["TERM", "INT"] {
         let mut server = Server::start();

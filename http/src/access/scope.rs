@@ -17,7 +17,7 @@ pub enum Scope {
     Debug,
     /// `queues:write`: pause, resume and limit queues; pause, resume and run schedules.
     QueuesWrite,
-    /// `metrics:read`: see metrics and the details of health.
+    /// `metrics:read`: see metrics, the details of health, and what browsers report.
     MetricsRead,
     /// `admin`: everything.
     Admin,
@@ -38,8 +38,10 @@ pub(crate) enum Right<'a> {
     Debug,
     /// Pause and resume queues.
     Queues,
-    /// See metrics, and details of health.
+    /// See metrics, details of health, and what browsers report.
     Metrics,
+    /// See what others have asked for.
+    Audit,
 }
 
 impl Scope {
@@ -135,6 +137,8 @@ impl fmt::Display for Right<'_> {
             Self::Debug => f.write_str("tasks:debug"),
             Self::Queues => f.write_str("queues:write"),
             Self::Metrics => f.write_str("metrics:read"),
+            // No scope but the one that has everything.
+            Self::Audit => f.write_str("admin"),
         }
     }
 }

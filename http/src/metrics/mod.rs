@@ -183,7 +183,8 @@ fn requests(page: &mut Page, state: &State) {
 
 /// What browsers have reported.
 async fn csp(page: &mut Page, state: &State) {
-    let Some((counts, dropped)) = state.csp_counts(PATIENCE).await else { return };
+    let Some((summary, dropped)) = state.csp_summary(PATIENCE).await else { return };
+    let counts = summary.counts;
     let help = "Violations of policies that browsers have reported.";
     page.family("csp_reports_received_total", Sort::Counter, help).series(&[], counts.received);
     page.family("csp_reports_dropped_total", Sort::Counter, "Requests with reports that were dropped.")

@@ -71,6 +71,12 @@ impl Operation {
         self
     }
 
+    /// Another form of an answer that has one already.
+    fn or_as(mut self, status: u16, kind: &str, schema: &Value) -> Self {
+        self.responses[&status.to_string()]["content"][kind] = json!({"schema": schema});
+        self
+    }
+
     fn answers_empty(mut self, status: u16, description: &str) -> Self {
         self.responses.insert(status.to_string(), json!({"description": description}));
         self
@@ -378,7 +384,8 @@ pub(super) fn operations() -> Vec<Operation> {
         .reports()
         .answers_empty(204, "They are counted."),
         new("get", "/problems/{slug}", "getProblem", "Documentation", &[], "What a kind of problem means.")
-            .answers_with(200, "A page in words.", "text/plain", &plain(), &[])
+            .answers_with(200, "A page; plain text for whoever accepts no HTML.", "text/html", &plain(), &[])
+            .or_as(200, "text/plain", &plain())
             .problems(&[404]),
         new("get", "/openapi.json", "getOpenapi", "Documentation", EITHER, "This document.")
             .header("If-None-Match", plain(), "The ETag of what is known.")

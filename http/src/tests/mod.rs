@@ -16,6 +16,7 @@ mod openapi;
 mod parts;
 mod polling;
 mod privacy;
+mod problem_pages;
 mod properties;
 mod queues;
 mod rates;
@@ -27,6 +28,7 @@ mod tokens;
 mod ui;
 #[cfg(unix)]
 mod ui_browser;
+mod ui_operation;
 mod unique;
 
 use std::net::SocketAddr;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::tokens::{token, with};
 use super::*;
 
-async fn board_with_schedules() -> Callboard {
+pub(super) async fn board_with_schedules() -> Callboard {
     let (board, _) = board().await;
     let nightly = Schedule::cron("30 2 * * *", add::with(1, 2).queue("math").priority(3)).unwrap().name("nightly");
     board.set_schedule(nightly.timezone("Europe/Berlin").unwrap()).await.unwrap();

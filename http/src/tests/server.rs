@@ -83,7 +83,8 @@ async fn a_stopped_server_lets_the_request_under_way_end() {
 
     // Both requests arrive together, so once the first is answered the second is under way.
     let poll = format!("GET /tasks/{id}?wait=20 HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    let requests = format!("GET /problems/csrf HTTP/1.1\r\nHost: localhost\r\n\r\n{poll}");
+    let first = "GET /problems/csrf HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n";
+    let requests = format!("{first}{poll}");
     let end = format!("{}\n", crate::problem::Kind::Csrf.advice());
     let blocking = actix_web::rt::task::spawn_blocking::<_, TcpStream>;
     let stream = blocking(move || {

@@ -7,18 +7,18 @@ use super::*;
 const LATER: &str = r#"{"task": "add", "args": [1, 2], "run_after": "1h", "tags": ["signup"]}"#;
 
 /// A form that a browser sends from a page of this very origin.
-fn form(path: &str, body: &str) -> TestRequest {
+pub(super) fn form(path: &str, body: &str) -> TestRequest {
     let request = post(path).insert_header(("content-type", "application/x-www-form-urlencoded"));
     request.insert_header(("sec-fetch-site", "same-origin")).set_payload(body.to_owned())
 }
 
-fn text(answer: &Answer) -> String {
+pub(super) fn text(answer: &Answer) -> String {
     String::from_utf8(answer.body.clone()).unwrap()
 }
 
 /// A page, after a look at what all pages have.
 #[track_caller]
-fn page(answer: &Answer) -> String {
+pub(super) fn page(answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{answer:?}");
     assert_eq!((answer.header("cache-control"), answer.header("x-robots-tag")), (Some("no-store"), Some("noindex")));
     let policy = answer.header("content-security-policy").unwrap();
@@ -44,7 +44,13 @@ async fn every_page_is_there_and_all_links_stay_below_the_prefix() {
     let request = post("/a/ui/enqueue").insert_header(("content-type", "application/json"));
     let id = ask(&app, request.set_payload(LATER)).await.id();
     let task = format!("/a/ui/ui/tasks/{id}");
-    for path in ["/a/ui/ui/", "/a/ui/ui/tasks", &task, "/a/ui/ui/queues", "/a/ui/ui/workers", "/a/ui/docs"] {
+    for path in ["/a/ui/ui/", "/a/ui/ui/tasks", &task, "/a/ui/ui/queues", "/a/ui/docs"].into_iter().chain([
+        "/a/ui/ui/schedules",
+        "/a/ui/ui/workers",
+        "/a/ui/ui/csp",
+        "/a/ui/ui/audit",
+        "/a/ui/problems/",
+    ]) {
         let answer = ask(&app, get(path)).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         let text = page(&answer).replace("&#x2f;", "/");
@@ -208,7 +214,7 @@ async fn a_server_that_only_reads_has_no_buttons() {
     let plain = serve(&board, HttpConfig::default()).await;
     let id = ask(&plain, enqueue(LATER)).await.id();
     let app = serve(&board, HttpConfig { read_only: true, ..HttpConfig::default() }).await;
-    for path in [format!("/ui/tasks/{id}"), "/ui/queues".to_owned(), "/ui/".to_owned()] {
+    for path in [format!("/ui/tasks/{id}"), "/ui/queues".into(), "/ui/schedules".into(), "/ui/".into()] {
         let text = page(&ask(&app, get(&path)).await);
         assert!(!text.contains("method=\"post\"") && text.contains("read only"), "{text}");
     }

@@ -29,7 +29,14 @@ async fn ui_in_a_browser_tasks_and_queues_are_steered_by_clicks_and_hostile_text
         actix_web::rt::spawn(server);
         let browser = Browser::start(&programs).await;
 
-        for path in ["/ui/", "/ui/tasks", &format!("/ui/tasks/{failed}"), "/ui/queues", "/ui/workers", "/docs"] {
+        for path in ["/ui/", "/ui/tasks", &format!("/ui/tasks/{failed}"), "/ui/queues", "/docs"].into_iter().chain([
+            "/ui/schedules",
+            "/ui/workers",
+            "/ui/csp",
+            "/ui/audit",
+            "/problems/",
+            "/problems/csrf",
+        ]) {
             browser.open(&format!("{root}{path}")).await;
             let title = browser.js("return document.title").await;
             assert!(title.as_str().unwrap().ends_with("– Callboard"), "{path}: {title}");

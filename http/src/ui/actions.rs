@@ -54,6 +54,25 @@ pub(super) async fn queue(req: HttpRequest, payload: web::Payload, state: Shared
     Ok(see(&format!("{}/ui/queues", prefix(&req, "/ui/queues/{queue}/{action}"))))
 }
 
+/// `POST /ui/schedules/{name}/{action}`.
+pub(super) async fn schedule(req: HttpRequest, payload: web::Payload, state: Shared) -> Result<HttpResponse, Problem> {
+    state.caller(&req).must(Right::Queues)?;
+    Query::of(&req, &[])?;
+    body::read_within(&req, payload, state.limits).await?;
+    let root = prefix(&req, "/ui/schedules/{name}/{action}");
+    let name = req.match_info().query("name");
+    match req.match_info().query("action") {
+        "run" => {
+            let task = state.board.try_run_schedule(name).await?.id();
+            return Ok(see(&format!("{root}/ui/tasks/{task}?done=enqueued")));
+        }
+        "pause" => state.board.pause_schedule(name).await?,
+        "resume" => state.board.resume_schedule(name).await?,
+        other => return Err(no_such(other)),
+    }
+    Ok(see(&format!("{root}/ui/schedules")))
+}
+
 fn no_such(action: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no action {action:?}"))
 }

@@ -23,21 +23,24 @@ pub(super) struct Frame {
     nonce: String,
     version: &'static str,
     read_only: bool,
+    leaving: bool,
     draining: bool,
     /// The name of the token with which somebody has logged in.
     who: Option<String>,
     may: May,
 }
 
-/// What the one who looks may do: what nobody may do has no button.
+/// What the one who looks may do: what nobody may do has no button, and what nobody may see no link.
 #[derive(Debug, Serialize)]
 struct May {
     write: bool,
     queues: bool,
+    metrics: bool,
+    audit: bool,
 }
 
 /// What the style is called by: the beginning of its hash.
-pub(super) fn style_version() -> &'static str {
+pub(crate) fn style_version() -> &'static str {
     static VERSION: LazyLock<String> =
         LazyLock::new(|| Sha256::digest(STYLE.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect());
     &VERSION
@@ -57,6 +60,7 @@ impl Frame {
             nonce: nonce.map(|nonce| nonce.to_string()).unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION"),
             read_only,
+            leaving: state.board.is_leaving(),
             draining: state.board.is_draining(),
             who: match &caller {
                 Caller::Token(token) => Some(token.name.clone()),
@@ -65,6 +69,8 @@ impl Frame {
             may: May {
                 write: !read_only && caller.has(&Right::Write),
                 queues: !read_only && caller.has(&Right::Queues),
+                metrics: caller.has(&Right::Metrics),
+                audit: caller.has(&Right::Audit),
             },
         }
     }

@@ -4,14 +4,18 @@
 //! the same rights as the route for programs that does the same.
 
 mod actions;
+mod audit;
+mod csp_reports;
 mod docs;
 mod frame;
 mod lists;
 mod login;
 mod overview;
+mod problems;
 mod queues;
 mod render;
 mod rows;
+mod schedules;
 mod task;
 mod workers;
 
@@ -23,6 +27,8 @@ use crate::problem::{Kind, Problem};
 use crate::routes::Mount;
 use crate::state::State;
 
+#[cfg(test)]
+pub(crate) use self::frame::style_version;
 pub(crate) use self::render::{compile, refusal};
 
 /// The style of all pages.
@@ -37,11 +43,18 @@ pub(crate) fn mount(mount: &mut Mount<'_>) {
     mount.page("/ui/tasks/{id}/{action}").post(actions::task);
     mount.page("/ui/queues").get(queues::get);
     mount.page("/ui/queues/{queue}/{action}").post(actions::queue);
+    mount.page("/ui/schedules").get(schedules::get);
+    mount.page("/ui/schedules/{name}/{action}").post(actions::schedule);
     mount.page("/ui/workers").get(workers::get);
+    mount.page("/ui/csp").get(csp_reports::get);
+    mount.page("/ui/audit").get(audit::get);
     mount.page("/ui/login").open().get(login::get).post(login::post);
     mount.page("/ui/logout").open().post(login::leave);
     mount.page("/ui/static/{version}/ui.css").open().get(style);
     mount.page("/docs").get(docs::get);
+    mount.document("/problems").get(front);
+    mount.document("/problems/").get(problems::list);
+    mount.document("/problems/{slug}").get(problems::one);
 }
 
 /// The policy of the pages: nothing that does not carry the nonce, and nothing from elsewhere.
@@ -56,7 +69,7 @@ pub(crate) fn policy() -> Csp {
     Csp::new(policy).pairs(Pairs::default())
 }
 
-/// `GET /ui`: the pages stand below a path that ends in a slash, so that their links are short.
+/// `GET /ui` and `GET /problems`: the pages stand below a path that ends in a slash, so that their links are short.
 async fn front(req: HttpRequest) -> HttpResponse {
     let to = format!("{}/", req.path());
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish()

@@ -10,18 +10,24 @@ use serde::Serialize;
 use tracing::error;
 
 use super::frame::Frame;
+use super::rows::{Words, words};
 use crate::problem::{Kind, Problem};
 use crate::state::State;
 
 static TEMPLATES: LazyLock<Templates> = LazyLock::new(|| {
     Templates::builder()
+        .source("audit.html", include_str!("templates/audit.html"))
         .source("base.html", include_str!("templates/base.html"))
+        .source("csp.html", include_str!("templates/csp.html"))
         .source("docs.html", include_str!("templates/docs.html"))
         .source("login.html", include_str!("templates/login.html"))
         .source("overview.html", include_str!("templates/overview.html"))
         .source("parts.html", include_str!("templates/parts.html"))
+        .source("problem.html", include_str!("templates/problem.html"))
+        .source("problems.html", include_str!("templates/problems.html"))
         .source("queues.html", include_str!("templates/queues.html"))
         .source("refusal.html", include_str!("templates/refusal.html"))
+        .source("schedules.html", include_str!("templates/schedules.html"))
         .source("task.html", include_str!("templates/task.html"))
         .source("tasks.html", include_str!("templates/tasks.html"))
         .source("workers.html", include_str!("templates/workers.html"))
@@ -55,7 +61,8 @@ struct Refusal<'a> {
     status: u16,
     heading: &'a str,
     detail: &'a str,
-    advice: &'a str,
+    slug: &'a str,
+    advice: Words<'a>,
     fields: Vec<(&'a str, &'a str)>,
     request_id: &'a str,
 }
@@ -74,7 +81,8 @@ pub(crate) fn refusal(req: &HttpRequest, state: &State, route: &str, problem: &P
         status: kind.status().as_u16(),
         heading: kind.title(),
         detail: problem.detail(),
-        advice: kind.advice(),
+        slug: kind.slug(),
+        advice: words(kind.advice()),
         fields: problem.errors().iter().map(|error| (error.pointer.as_str(), error.detail.as_str())).collect(),
         request_id: id,
     };

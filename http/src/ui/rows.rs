@@ -4,7 +4,7 @@ use callboard_tasks::{Phase, TaskResult, Timestamp};
 use serde::Serialize;
 
 /// So much of the arguments stands in a row.
-const ARGS: usize = 96;
+pub(super) const ARGS: usize = 96;
 
 /// A time, and how far from now it is.
 #[derive(Debug, Serialize)]
@@ -99,8 +99,16 @@ impl Row {
     }
 }
 
+/// A text in pieces: whether each is code, and the piece.
+pub(super) type Words<'a> = Vec<(bool, &'a str)>;
+
+/// A text of ours, in which code stands between backticks.
+pub(super) fn words(text: &str) -> Words<'_> {
+    text.split('`').enumerate().map(|(n, piece)| (n % 2 == 1, piece)).filter(|(_, piece)| !piece.is_empty()).collect()
+}
+
 /// The beginning of a text.
-fn beginning(text: &str, most: usize) -> String {
+pub(super) fn beginning(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -93,7 +93,7 @@ pub(super) async fn get(req: HttpRequest, state: Shared) -> Result<HttpResponse,
         when: When::of(error.at, now),
     };
     let done = query.get("done").and_then(|done| {
-        ["retried", "cancelled", "asked to stop", "made due"].into_iter().find(|known| *known == done)
+        ["enqueued", "retried", "cancelled", "asked to stop", "made due"].into_iter().find(|known| *known == done)
     });
     let context = Detail {
         frame: Frame::of(&req, &state, prefix(&req, "/ui/tasks/{id}"), "tasks", &spec.task),

@@ -81,6 +81,7 @@ fn every_key_arrives_in_its_place() {
     let settings = good(
         r#"
         required_tasks = ["shop.receipt"]
+        drain_delay = "5s"
         shutdown_grace = "1m"
         [tasks.default]
         backend = "memory"
@@ -98,6 +99,7 @@ fn every_key_arrives_in_its_place() {
         "#,
     );
     assert_eq!(settings.required_tasks, ["shop.receipt"]);
+    assert_eq!(settings.drain_delay, Duration::from_secs(5));
     assert_eq!(settings.shutdown_grace, Some(Duration::from_secs(60)));
     let day = Duration::from_secs(24 * 3600);
     assert_eq!(
@@ -175,7 +177,7 @@ fn what_is_refused_is_never_offered() {
     assert_eq!(
         found,
         [
-            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, schedules, shutdown_grace, http, csp, mail, templates",
+            "callboard.toml:1: zzzz is no setting; known are tasks, required_tasks, schedules, drain_delay, shutdown_grace, http, csp, mail, templates",
             "callboard.toml:2: http_requests is no setting; did you mean http?",
             "callboard.toml:5: tasks.default.urls is no setting; known are backend, queues, options, work, limits",
             "callboard.toml:6: tasks.default.qqqq is no setting; known are backend, queues, options, work, limits",

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use super::actor::{CspReports, GetReports, ReceiveViolations};
 use super::buckets::Buckets;
-use super::desk::ReportCounts;
+use super::desk::ReportSummary;
 use super::normalise::{Circumstances, normalise};
 use super::origins::Origins;
 use super::parse::{Format, parse};
@@ -118,9 +118,9 @@ impl Collector {
             }))
     }
 
-    /// What became of the reports so far; `None` if the actor behind has ended.
-    pub(crate) async fn counts(&self) -> Option<ReportCounts> {
-        self.to.send(GetReports).await.ok().map(|summary| summary.counts)
+    /// What is known of the reports so far; `None` if the actor behind has ended.
+    pub(crate) async fn summary(&self) -> Option<ReportSummary> {
+        self.to.send(GetReports).await.ok()
     }
 
     pub(crate) fn is_running(&self) -> bool {

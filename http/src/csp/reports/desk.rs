@@ -77,6 +77,7 @@ impl Desk {
         ));
         if let Some(known) = self.known.get_mut(&key) {
             known.more += violation.count;
+            known.violation.last_at = known.violation.last_at.max(violation.last_at);
             self.counts.repeated += violation.count;
             return None;
         }
@@ -103,6 +104,7 @@ impl Desk {
             };
             if let Some((_, shown)) = self.recent.iter_mut().rev().find(|(known, _)| *known == key) {
                 shown.count += more;
+                shown.last_at = violation.last_at;
             }
             violation.count = more;
             told.push(violation);
@@ -118,7 +120,10 @@ impl Desk {
     pub(crate) fn summary(&self) -> ReportSummary {
         let shown = |(key, violation): &(u64, CspViolation)| {
             let mut violation = violation.clone();
-            violation.count += self.known.get(key).map_or(0, |known| known.more);
+            if let Some(known) = self.known.get(key) {
+                violation.count += known.more;
+                violation.last_at = known.violation.last_at;
+            }
             violation
         };
         ReportSummary { counts: self.counts, recent: self.recent.iter().rev().map(shown).collect() }

@@ -28,6 +28,7 @@ pub(crate) fn normalise(raw: &Raw, about: &Circumstances<'_>) -> Option<CspViola
     let user_agent = if raw.user_agent.is_empty() { about.user_agent } else { &raw.user_agent };
     Some(CspViolation {
         received_at: about.now,
+        last_at: about.now,
         disposition: if raw.disposition == "report" { Disposition::Report } else { Disposition::Enforce },
         directive: directive(&raw.directive),
         blocked: blocked(&raw.blocked, document),

@@ -14,6 +14,8 @@ use callboard_tasks::Timestamp;
 pub struct CspViolation {
     /// When the first of them was received.
     pub received_at: Timestamp,
+    /// When the last of them was received.
+    pub last_at: Timestamp,
     /// Whether it was blocked.
     pub disposition: Disposition,
     /// The directive that it violated, as in `script-src-elem`.
