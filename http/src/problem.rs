@@ -10,6 +10,9 @@ use callboard_tasks::Problem as FieldProblem;
 
 use crate::json::{self, Object};
 
+/// So many characters a detail may have.
+const DETAIL: usize = 1_000;
+
 /// Declares the kinds of problems as one table: variant, slug, status, title, and a line of advice.
 macro_rules! kinds {
     ($($kind:ident $slug:literal $status:literal $title:literal $happened:literal $advice:literal)*) => {
@@ -34,8 +37,8 @@ macro_rules! kinds {
 
 kinds! {
     MalformedJson "malformed-json" 400 "The body is not JSON"
-        "The body of the request could not be read as JSON: it is cut off, has a stray character, names a member \
-         twice, or is nested too deeply."
+        "The body of the request could not be read as JSON: it is empty, is not UTF-8, is cut off, has a stray character, \
+         or is nested too deeply."
         "Send one JSON object in UTF-8; the detail names the line and the column."
     InvalidParameter "invalid-parameter" 400 "A parameter is not valid"
         "Something outside of the body is not what this path takes: a part of the path, a parameter of the query, or \
@@ -209,16 +212,15 @@ struct Inner {
 }
 
 impl Problem {
-    /// A problem of this kind, without the headers that its kind has.
+    /// A problem of this kind, without the headers that its kind has. Of a long detail the beginning is kept, because it
+    /// may repeat what was sent.
     pub(crate) fn bare(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        let inner = Inner {
-            kind,
-            detail: detail.into(),
-            errors: Vec::new(),
-            did_you_mean: Vec::new(),
-            existing: None,
-            headers: Vec::new(),
-        };
+        let mut detail = detail.into();
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL) {
+            detail = format!("{}…", &detail[..end]).into();
+        }
+        let inner =
+            Inner { kind, detail, errors: Vec::new(), did_you_mean: Vec::new(), existing: None, headers: Vec::new() };
         Self(Box::new(inner))
     }
 

@@ -54,9 +54,10 @@ struct Tick {
 }
 
 impl Tick {
-    fn of(at: Timestamp, zone: &str, now: Timestamp) -> Self {
+    /// `seconds`: whether they are worth showing.
+    fn of(at: Timestamp, zone: &str, seconds: bool, now: Timestamp) -> Self {
         let there = at.in_tz(zone).unwrap_or_else(|_| at.to_zoned(jiff::tz::TimeZone::UTC));
-        let form = if there.second() == 0 { "%a %Y-%m-%d %H:%M" } else { "%a %Y-%m-%d %H:%M:%S" };
+        let form = if seconds { "%a %Y-%m-%d %H:%M:%S" } else { "%a %Y-%m-%d %H:%M" };
         Self { when: When::of(at, now), clock: there.strftime(form).to_string() }
     }
 }
@@ -65,6 +66,8 @@ impl Schedule {
     fn of(status: &ScheduleStatus, now: Timestamp) -> Self {
         let read = status.definition.as_ref().ok();
         let zone = read.map_or("UTC", |definition| definition.calendar.timezone());
+        let seconds = status.next.iter().any(|at| at.as_second() % 60 != 0);
+        let tick = |at: Timestamp| Tick::of(at, zone, seconds, now);
         Self {
             name: status.record.name.clone(),
             backend: status.backend.clone(),
@@ -83,8 +86,8 @@ impl Schedule {
             problem: status.definition.as_ref().err().cloned(),
             paused: status.record.paused,
             declared: status.record.declared,
-            last: status.record.last_tick.map(|at| Tick::of(at, zone, now)),
-            next: status.next.iter().map(|at| Tick::of(*at, zone, now)).collect(),
+            last: status.record.last_tick.map(tick),
+            next: status.next.iter().copied().map(tick).collect(),
         }
     }
 }
