@@ -2,8 +2,8 @@
 # Checks everything, as people and CI do. Needs a Rust toolchain and Python; what the tests need beside these is
 # installed once, where that can be done unasked, and named where it cannot (ci/tools.sh, ci/python.sh).
 #
-#   ./ci.sh         format, lints, all tests, every combination of features, documentation
-#   ./ci.sh full    the same with the long versions of the tests: more cases, more jobs, more kills
+#   ./ci.sh         format, lints, dependencies, all tests, every combination of features, documentation
+#   ./ci.sh full    the same with the long versions of the tests (more cases, more jobs, more kills), and fuzzing
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -28,6 +28,9 @@ cargo fmt --all --check
 
 step "lints"
 cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+step "dependencies"
+ci/dependencies.py
 
 step "what the tests need"
 ci/tools.sh
@@ -54,6 +57,11 @@ if [ "$mode" = full ]; then
     # Naming one test leaves the examples out, which it starts.
     cargo build --locked --release -p callboard --examples
     cargo test --locked --release -p callboard --test it -- --include-ignored
+fi
+
+if [ "$mode" = full ]; then
+    step "fuzzers"
+    ci/fuzz.sh 60
 fi
 
 step "all is well"

@@ -18,6 +18,8 @@ mod edge;
 mod enqueue;
 mod etag;
 mod events;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod json;
 mod links;

@@ -55,7 +55,8 @@ pub(crate) async fn page(state: &State, query: &Query) -> Result<(Vec<TaskResult
     Ok(state.board.list(backend, filter, page).await?)
 }
 
-async fn filter_of(state: &State, query: &Query) -> Result<Filter, Problem> {
+/// Which tasks a query asks for.
+pub(crate) async fn filter_of(state: &State, query: &Query) -> Result<Filter, Problem> {
     let time =
         |name| query.parse(name, |text| text.parse::<Timestamp>().ok(), "give a time such as 2026-11-22T10:00:00Z");
     let name = |name| match query.get(name) {
@@ -142,7 +143,8 @@ fn is_ambiguous(name: &str, near: &[String]) -> bool {
     near.len() > 1 && near.iter().all(|full| full.rsplit('.').next() == Some(name))
 }
 
-fn page_of(query: &Query, backend: &str) -> Result<Page, Problem> {
+/// How many of them, and where they start.
+pub(crate) fn page_of(query: &Query, backend: &str) -> Result<Page, Problem> {
     let limit = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
     Ok(Page {
         limit: query.parse("limit", limit, "give a whole number between 1 and 200")?.unwrap_or(USUAL),

@@ -58,5 +58,7 @@ pub use settings::SettingValue;
 pub use source::{Origin, Origins, Source, SourceError, Sources, Unsafe};
 pub use words::Allow;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use reports::{desk, normalise, parse};
 pub(crate) use reports::{options, post};
 pub(crate) use slot::Slot;

@@ -114,7 +114,7 @@ fn answer(req: &HttpRequest, caller: &Caller, result: &TaskResult, waited: Optio
 }
 
 /// The call that a text asks for, or all of its mistakes.
-async fn call_of(state: &State, caller: &Caller, text: &str) -> Result<AnyCall, Problem> {
+pub(crate) async fn call_of(state: &State, caller: &Caller, text: &str) -> Result<AnyCall, Problem> {
     let mut members = Members::of(text)?;
     let task = members.read(Member::Task, read::name);
     let args = members.read(Member::Args, read::args);

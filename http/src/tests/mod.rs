@@ -5,6 +5,7 @@
 mod batch;
 mod bulk;
 mod change;
+mod corpus;
 mod edge;
 mod enqueue;
 mod events;
