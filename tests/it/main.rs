@@ -12,6 +12,7 @@ mod durable;
 mod ends;
 mod examples;
 mod foreign;
+mod hostile;
 mod interface;
 mod load;
 mod mail;

@@ -13,7 +13,7 @@ use super::{COOKIE, Network, SECURE_COOKIE, hosts};
 pub(crate) struct Facts<'a> {
     /// The address at the other end of the connection; IPv4 is written as IPv4.
     pub(crate) peer: Option<IpAddr>,
-    /// The Host header; `None` if there is none, or more than one.
+    /// The Host header; `None` if there is none, more than one, or another one in the request line.
     pub(crate) host: Option<&'a str>,
     /// Whether the connection itself is encrypted.
     pub(crate) secure: bool,
@@ -64,12 +64,14 @@ impl<'a> Facts<'a> {
                 _ => {}
             }
         }
-        // Two Hosts could mean one thing to a proxy and another to us.
-        match hosts {
-            0 => facts.host = head.uri.authority().map(|authority| authority.as_str()),
-            1 => {}
-            _ => facts.host = None,
-        }
+        // Two hosts could mean one thing to a proxy and another to us, wherever the second one stands.
+        let named = head.uri.authority().map(|authority| authority.as_str());
+        facts.host = match (hosts, named) {
+            (0, named) => named,
+            (1, Some(named)) => facts.host.filter(|host| host.eq_ignore_ascii_case(named)),
+            (1, None) => facts.host,
+            _ => None,
+        };
         facts
     }
 

@@ -341,3 +341,24 @@ mod rates {
         }
     }
 }
+
+#[test]
+fn a_host_is_what_all_places_say_that_name_one() {
+    let (ours, others) = ("localhost:8000", "evil.test");
+    for (line, headers, expected) in [
+        ("/tasks".to_owned(), vec![ours], Some(ours)),
+        ("/tasks".to_owned(), vec![], None),
+        ("/tasks".to_owned(), vec![ours, others], None),
+        ("/tasks".to_owned(), vec![ours, ours], None),
+        (format!("http://{ours}/tasks"), vec![], Some(ours)),
+        (format!("http://{ours}/tasks"), vec!["LOCALHOST:8000"], Some("LOCALHOST:8000")),
+        (format!("http://{others}/tasks"), vec![ours], None),
+        (format!("http://{ours}/tasks"), vec![others], None),
+    ] {
+        let request = headers.iter().fold(actix_web::test::TestRequest::with_uri(&line), |request, host| {
+            request.append_header(("host", *host))
+        });
+        let request = request.to_http_request();
+        assert_eq!(Facts::of(request.head(), false).host, expected, "{line} {headers:?}");
+    }
+}

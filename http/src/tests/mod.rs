@@ -9,6 +9,7 @@ mod corpus;
 mod edge;
 mod enqueue;
 mod events;
+mod hostile;
 mod list;
 mod losses;
 mod metrics;

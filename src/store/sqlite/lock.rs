@@ -4,10 +4,12 @@
 //! (measured: 2 to 16 s). The system's file lock wakes its waiters as soon as it is free (measured: at most 0.6 s with
 //! eight processes). It is only for fairness: what SQLite locks by itself keeps the file whole.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use super::open;
 
 #[derive(Debug)]
 pub(super) struct WriteLock {
@@ -23,8 +25,8 @@ pub(super) fn lock_path(database: &Path) -> PathBuf {
 
 impl WriteLock {
     pub(super) fn open(database: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(lock_path(database))?;
-        Ok(Self { file })
+        // Whoever could open it could keep everybody from writing.
+        Ok(Self { file: open::private().open(lock_path(database))? })
     }
 
     /// Takes the lock if nobody has it.

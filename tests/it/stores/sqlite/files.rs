@@ -57,6 +57,22 @@ fn a_file_that_is_no_database_is_refused_and_left_alone() {
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
 }
 
+#[test]
+fn what_is_made_is_for_its_owner_alone_and_what_is_there_keeps_its_rights() {
+    let folder = Folder::new();
+    let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o777;
+    let store = SqliteStore::open(SqliteOptions::new(folder.path().join("jobs.db"))).unwrap();
+    put(&store, spec());
+    for name in ["jobs.db", "jobs.db-wal", "jobs.db-shm", "jobs.db-lock"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    let shared = folder.path().join("shared.db");
+    fs::write(&shared, "").unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o660)).unwrap();
+    drop(SqliteStore::open(SqliteOptions::new(&shared)).unwrap());
+    assert_eq!(mode("shared.db"), 0o660);
+}
+
 /// Where only reading is allowed, that is said; root may write anywhere, so somebody else tries.
 #[test]
 fn a_file_that_cannot_be_written_is_refused() {
