@@ -20,6 +20,8 @@ use crate::task_json::{self, Shown};
 
 /// The most calls of one transaction, and of one array; of calls that stand in lines so many go on at a time.
 const MOST: usize = 1_000;
+/// The most calls that stand in lines: each is answered, and a short one costs its client next to nothing.
+const LINES: usize = 100_000;
 /// The most mistakes that an answer lists.
 const MISTAKES: usize = 100;
 
@@ -94,14 +96,16 @@ impl<'a> Batch<'a> {
         let read = |text: &str| text.parse::<bool>().ok();
         let atomic = query.parse("atomic", read, "give true or false")?.unwrap_or(true);
         let calls: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        if atomic && calls.len() > MOST {
-            let detail = format!(
-                "the body has {} calls; at most {MOST} fit into one transaction, so send fewer or add ?atomic=false",
-                calls.len()
-            );
-            return Err(Problem::fields(vec![FieldProblem::new("#", detail)]));
-        }
-        Ok(Self { atomic, calls })
+        let detail = match calls.len() {
+            n if n > LINES => {
+                format!("the body has {n} calls; at most {LINES} are taken at once, so send several bodies")
+            }
+            n if atomic && n > MOST => format!(
+                "the body has {n} calls; at most {MOST} fit into one transaction, so send fewer or add ?atomic=false"
+            ),
+            _ => return Ok(Self { atomic, calls }),
+        };
+        Err(Problem::fields(vec![FieldProblem::new("#", detail)]))
     }
 }
 

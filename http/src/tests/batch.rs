@@ -157,6 +157,13 @@ async fn a_batch_has_its_own_limits() {
     let answer = ask(&app, batch(&json!({"tasks": calls[1..]}))).await;
     assert_eq!((answer.status.as_u16(), count(&app).await), (202, 200));
 
+    // A line may be short, and its answer is not.
+    let begun = std::time::Instant::now();
+    let answer = ask(&app, lines("/enqueue/batch?atomic=false", &"{}\n".repeat(1_000_000))).await;
+    assert_eq!((answer.problem().as_str(), answer.body.len() < 1_000), ("validation-failed", true));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("at most 100000 are taken at once"), "{answer:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+
     // Larger than the body of one call may be, and than its own may be.
     let filler = " ".repeat(2 * 1024 * 1024);
     assert_eq!(
