@@ -32,6 +32,17 @@ async fn numbers_that_would_change_and_members_that_would_vanish_are_refused() {
 }
 
 #[actix_web::test]
+async fn a_hundred_thousand_unknown_members_cost_little_more_than_twenty() {
+    let (board, _) = board().await;
+    let app = serve(&board, HttpConfig::default()).await;
+    let members: Vec<_> = (0..90_000).map(|n| format!("\"k{n}\":1")).collect();
+    let begun = std::time::Instant::now();
+    let answer = ask(&app, enqueue(&format!("{{{}}}", members.join(",")))).await;
+    assert_eq!((answer.problem().as_str(), answer.pointers().len()), ("validation-failed", 20));
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[actix_web::test]
 async fn what_only_looks_like_a_number_beyond_64_bits_or_like_a_member_given_twice_is_taken() {
     let (board, _) = board().await;
     let app = serve(&board, HttpConfig::default()).await;
