@@ -38,7 +38,8 @@ pip() {
 }
 # First without a network; only what is missing is fetched.
 if ! pip install --no-index --find-links "$wheels" --requirement "$wanted"; then
-    pip download --only-binary :all: --dest "$wheels" --requirement "$wanted" ||
+    # One of them comes as source alone, of pure Python, and is made a wheel here.
+    pip wheel --only-binary :all: --no-binary dkimpy --wheel-dir "$wheels" --requirement "$wanted" ||
         give_up "the packages of $wanted could not be fetched, and $wheels has not all of them" \
             "run ci/python.sh again with a network, or put these wheels into $wheels: $(tr '\n' ' ' <"$wanted")"
     pip install --no-index --find-links "$wheels" --requirement "$wanted" ||

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sees that the programs are there that the tests need beside Rust and Python: a PostgreSQL server, PgBouncer, Chromium
-# with its driver, strace. What is missing is installed where that can be done unasked (Debian, as root), once; anywhere
+# with its driver, strace, openssl. What is missing is installed where that can be done unasked (Debian, as root), once; anywhere
 # else this says what to install. With everything in place it needs no network.
 set -euo pipefail
 
@@ -16,6 +16,7 @@ has pgbouncer || missing+=(pgbouncer)
 has chromium || has chromium-browser || has google-chrome || missing+=(chromium)
 has chromedriver || missing+=(chromium-driver)
 has strace || missing+=(strace)
+has openssl || missing+=(openssl)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 echo "to be installed: ${missing[*]}"

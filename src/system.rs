@@ -3,9 +3,12 @@
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+#[cfg(feature = "mail")]
+use std::path::PathBuf;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::web::ServiceConfig;
 use callboard_actors::{Builder, Callboard, StartError};
 use callboard_http::HttpConfig;
 pub use callboard_http::refuse_open_bind;
@@ -99,13 +102,21 @@ pub async fn run(
     if let Some(file) = &settings.file {
         info!(file = %file.display(), "settings read");
     }
+    #[cfg(feature = "mail")]
+    let previews_of = settings.mail.previews.then(|| settings.mail.templates.clone()).flatten();
+    let builder = builder.settings(settings);
+    #[cfg(feature = "mail")]
+    let more = previews(&builder, previews_of, address);
+    #[cfg(not(feature = "mail"))]
+    let more = |_: &mut ServiceConfig| {};
     tokio::pin!(shutdown);
     // A server may come up before its database; it can still be told to stop while it waits for that.
     let board = tokio::select! {
-        board = builder.settings(settings).patient().start() => board?,
+        board = builder.patient().start() => board?,
         () = &mut shutdown => return Ok(()),
     };
-    let served = serve(&board, config, listener, || announce(&started(&board, address, has_tokens)), shutdown).await;
+    let announce = || announce(&started(&board, address, has_tokens));
+    let served = serve(&board, config, listener, more, announce, shutdown).await;
     if served.is_ok() {
         announce_leaving(&board, drain_delay).await;
     }
@@ -204,6 +215,31 @@ fn raise_file_limit() {
     }
 }
 
+/// The pages that show the mail of a folder of templates, beside what the program itself shows; none without a folder.
+#[cfg(feature = "mail")]
+fn previews(
+    builder: &Builder,
+    folder: Option<PathBuf>,
+    address: SocketAddr,
+) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    use crate::mail::{Mailers, Previews};
+    let known = || builder.given::<Previews>().map(|previews| Previews::clone(&previews));
+    let of_mailers = || {
+        let mailers = builder.given::<Mailers>()?;
+        let alias = if mailers.contains("default") { "default" } else { mailers.aliases().next()? };
+        mailers.get(alias).ok().map(|mailer| Previews::new(&mailer))
+    };
+    let previews = folder.and_then(|folder| Some(known().or_else(of_mailers)?.folder(folder)));
+    if previews.is_some() {
+        warn!("mail can be looked at on http://{address}{}, which is for development", crate::mail::PREVIEWS_AT);
+    }
+    move |config: &mut ServiceConfig| {
+        if let Some(previews) = previews {
+            previews.routes()(config);
+        }
+    }
+}
+
 fn listen(address: SocketAddr, has_tokens: bool) -> Result<TcpListener, RunError> {
     refuse_open_bind(address, has_tokens).map_err(RunError::OpenBind)?;
     TcpListener::bind(address).map_err(|source| RunError::Bind { address, source })
@@ -218,10 +254,11 @@ async fn serve(
     board: &Callboard,
     config: HttpConfig,
     listener: TcpListener,
+    more: impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static,
     announce: impl FnOnce(),
     shutdown: impl Future<Output = ()>,
 ) -> Result<ServerHandle, RunError> {
-    let server = callboard_http::server(board, config, listener).map_err(RunError::Http)?;
+    let server = callboard_http::server_with(board, config, listener, more).map_err(RunError::Http)?;
     let handle = server.handle();
     let mut server = actix_web::rt::spawn(server);
     announce();

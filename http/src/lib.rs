@@ -53,7 +53,7 @@ pub use access::{Network, RateLimit, Scope, Token};
 pub use config::{Guard, HttpConfig, Limits};
 pub use quota::Quota;
 pub use routes::{routes, routes_with};
-pub use server::{health_server, refuse_open_bind, server};
+pub use server::{health_server, refuse_open_bind, server, server_with};
 
 /// Compiles and runs what the documentation shows.
 #[cfg(doctest)]

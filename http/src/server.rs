@@ -27,7 +27,22 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 ///
 /// If the listener cannot be used.
 pub fn server(board: &Callboard, config: HttpConfig, listener: TcpListener) -> io::Result<Server> {
-    serve(board, config, listener, routes::mount)
+    serve(board, config, listener, routes::mount, |_| {})
+}
+
+/// The same with more routes, which come before those of the board. They have to look for themselves to whom they answer:
+/// none of `config` is about them.
+///
+/// # Errors
+///
+/// If the listener cannot be used.
+pub fn server_with(
+    board: &Callboard,
+    config: HttpConfig,
+    listener: TcpListener,
+    more: impl FnOnce(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> io::Result<Server> {
+    serve(board, config, listener, routes::mount, more)
 }
 
 /// The same with `GET /healthz` and `GET /readyz` alone: for a worker process, which takes no calls. Whoever is not on
@@ -37,7 +52,7 @@ pub fn server(board: &Callboard, config: HttpConfig, listener: TcpListener) -> i
 ///
 /// If the listener cannot be used.
 pub fn health_server(board: &Callboard, config: HttpConfig, listener: TcpListener) -> io::Result<Server> {
-    serve(board, config, listener, routes::mount_health)
+    serve(board, config, listener, routes::mount_health, |_| {})
 }
 
 fn serve(
@@ -45,12 +60,16 @@ fn serve(
     config: HttpConfig,
     listener: TcpListener,
     mount: fn(&mut web::ServiceConfig, &Arc<State>),
+    more: impl FnOnce(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> io::Result<Server> {
     let (workers, keep_alive, shutdown) = (config.workers, config.keep_alive, config.shutdown_timeout);
     let state = Arc::new(State::new(board, config));
     let mut server = HttpServer::new(move || {
         let state = Arc::clone(&state);
-        App::new().default_service(routes::default(&state)).configure(move |cfg| mount(cfg, &state))
+        App::new()
+            .default_service(routes::default(&state))
+            .configure(more.clone())
+            .configure(move |cfg| mount(cfg, &state))
     })
     .keep_alive(keep_alive)
     .client_request_timeout(HEAD_TIME)

@@ -46,6 +46,7 @@ impl Check {
                 let mut problems: Vec<_> = open_door(&settings).into_iter().collect();
                 if self.deploy {
                     problems.extend(no_mail(&settings));
+                    problems.extend(open_previews(&settings));
                 }
                 (source(&settings), problems)
             }
@@ -73,6 +74,20 @@ fn no_mail(settings: &Settings) -> Option<SettingsProblem> {
     }
     let detail = format!("is {:?}, which sends nothing; write \"smtp\"", transport.name());
     Some(SettingsProblem { place: source(settings), key: "mail.default.backend".into(), detail })
+}
+
+/// Pages that show mail, to whoever a proxy of this machine lets through.
+#[cfg(feature = "mail")]
+fn open_previews(settings: &Settings) -> Option<SettingsProblem> {
+    let detail =
+        "is for development: it shows what the templates make to every program of this machine; remove it".into();
+    let problem = SettingsProblem { place: source(settings), key: "templates.previews".into(), detail };
+    settings.mail.previews.then_some(problem)
+}
+
+#[cfg(not(feature = "mail"))]
+fn open_previews(_: &Settings) -> Option<SettingsProblem> {
+    None
 }
 
 #[cfg(not(feature = "mail"))]

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::Error;
 use super::output::{self, plain};
-use crate::mail::{Address, Email, Mailer, Mailers};
+use crate::mail::{Address, Email, Mailer, Mailers, values_beside};
 use crate::settings::Settings;
 
 /// Send a test mail, or see what a template makes
@@ -186,13 +186,10 @@ impl Preview {
                 Some(path) => read(path.as_ref()),
                 None => serde_json::from_str(context).map_err(|error| usage(&error, "--context")),
             },
-            None => {
-                let name = format!("{}.preview.json", template.strip_suffix(".email").unwrap_or(template));
-                match folder.map(|folder| folder.join(name)).filter(|path| path.is_file()) {
-                    Some(path) => read(&path),
-                    None => Ok(Value::Object(serde_json::Map::new())),
-                }
-            }
+            None => match folder {
+                Some(folder) => values_beside(folder, template).map_err(Error::Usage),
+                None => Ok(Value::Object(serde_json::Map::new())),
+            },
         }
     }
 }

@@ -9,8 +9,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use super::bounce::return_address;
 use super::built::Message;
 use super::delivery::{Delivery, Refusal};
+use super::dkim::Signer;
 use super::guard::admit;
 use super::local::{Outbox, to_console, to_folder};
 use super::options::{MailerOptions, Transport};
@@ -53,6 +55,7 @@ pub(super) struct Resume;
 pub(super) struct Shared {
     pub(super) alias: String,
     pub(super) options: MailerOptions,
+    pub(super) signer: Option<Signer>,
     pub(super) outbox: Outbox,
     pub(super) state: Mutex<State>,
 }
@@ -110,6 +113,15 @@ impl MailerActor {
             breaker: Breaker::default(),
             pace,
             timed: false,
+        }
+    }
+
+    /// The mail with the address that servers report to about it.
+    fn returning(&self, message: Arc<Message>) -> Arc<Message> {
+        let bounces = self.shared.options.bounces.as_ref().and_then(|bounces| bounces.wire().ok());
+        match bounces.and_then(|bounces| return_address(&bounces, &message.message_id)) {
+            Some(from) => Arc::new(Message { from, ..Message::clone(&message) }),
+            None => message,
         }
     }
 
@@ -325,6 +337,10 @@ impl Handler<Deliver> for MailerActor {
             Ok((changed, refused)) => (changed.map_or(message, Arc::new), refused),
             Err(error) => return refuse(error),
         };
+        // Last of all, so that what is signed is what travels.
+        let message =
+            self.shared.signer.as_ref().map_or_else(|| Arc::clone(&message), |by| Arc::new(by.sign(&message)));
+        let message = self.returning(message);
         if self.waiting.len() >= MOST_WAITING {
             let why = format!("{MOST_WAITING} mails wait for the mailer {:?} already", self.shared.alias);
             return refuse(SendError::held(Duration::from_secs(10), why));

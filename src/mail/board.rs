@@ -4,11 +4,12 @@ use callboard_actors::{Builder, PartHealth};
 use callboard_tasks::format_duration;
 
 use super::mailers::{MailerHealth, Mailers};
-use super::tasks::{self, send_email, send_message, send_templated_email};
+use super::prepare;
+use super::tasks::{self, send_email, send_message, send_templated_email, take_bounce};
 
 /// Mail by one word: `Callboard::builder().memory().mail(mailers)`.
 pub trait WithMail: Sized {
-    /// Sends mail with these mailers: adds the tasks `send_email`, `send_templated_email` and `send_message`, gives tasks
+    /// Sends mail with these mailers: adds the tasks `send_email`, `send_templated_email`, `send_message` and `take_bounce`, gives tasks
     /// `Data<Mailers>`, and also `Data<Mailer>` if there is one named `default`, and shows in the board's health what holds
     /// mail back. It replaces earlier mailers.
     #[must_use]
@@ -17,7 +18,8 @@ pub trait WithMail: Sized {
 
 impl WithMail for Builder {
     fn mail(self, mailers: Mailers) -> Self {
-        let (for_email, for_template, for_message) = (mailers.clone(), mailers.clone(), mailers.clone());
+        let (for_email, for_template) = (mailers.clone(), mailers.clone());
+        let (for_message, for_bounce) = (mailers.clone(), mailers.clone());
         let builder = match mailers.default() {
             Ok(mailer) => self.data(mailer),
             Err(_) => self,
@@ -25,9 +27,10 @@ impl WithMail for Builder {
         let seen = mailers.clone();
         builder
             .more_tasks(tasks::all())
-            .prepare::<send_email>(move |args| tasks::prepare_email(&for_email, args))
-            .prepare::<send_templated_email>(move |args| tasks::prepare_templated(&for_template, args))
-            .prepare::<send_message>(move |args| tasks::prepare_message(&for_message, args))
+            .prepare::<send_email>(move |args| prepare::email(&for_email, args))
+            .prepare::<send_templated_email>(move |args| prepare::templated(&for_template, args))
+            .prepare::<send_message>(move |args| prepare::message(&for_message, args))
+            .prepare::<take_bounce>(move |args| prepare::bounce(&for_bounce, args))
             .part("mail", move || seen.health().iter().map(part).collect())
             .data(mailers)
     }

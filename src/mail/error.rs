@@ -2,7 +2,9 @@
 
 use std::fmt;
 
+use super::bounce::NotABounce;
 use super::smtp::SendError;
+use super::spool::SpoolError;
 
 /// One thing that is wrong with a mail: which field, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,11 @@ pub struct MailProblem {
 impl MailProblem {
     pub(super) fn new(field: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { field: field.into(), detail: detail.into() }
+    }
+
+    /// What is wrong with a mail that was given as a report.
+    pub(super) fn of_bounce(error: &NotABounce) -> MailError {
+        Self::new("source", error.to_string()).into()
     }
 }
 
@@ -45,6 +52,9 @@ pub enum MailError {
         /// Those that there are.
         known: Vec<String>,
     },
+    /// The file of a large mail could not be written or read, or is not what it was.
+    #[error(transparent)]
+    Spool(callboard_tasks::BoxError),
     /// A template could not be rendered.
     #[error("the template of the mail failed")]
     Template(#[from] callboard_templates::Error),
@@ -55,6 +65,12 @@ pub enum MailError {
 
 fn listed(aliases: &[String]) -> String {
     if aliases.is_empty() { "none at all".into() } else { aliases.join(", ") }
+}
+
+impl From<SpoolError> for MailError {
+    fn from(error: SpoolError) -> Self {
+        Self::Spool(error.into())
+    }
 }
 
 impl From<MailProblem> for MailError {

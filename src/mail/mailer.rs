@@ -5,23 +5,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Recipient;
-use callboard_tasks::Call;
+use callboard_tasks::{Call, Stop};
 use serde::Serialize;
 
 use super::actor::{Deliver, Pause, Resume, Shared};
 use super::address::{Address, IntoAddresses};
-use super::built::{Identity, Message};
+use super::built::{Identity, Message, Source};
 use super::delivery::Delivery;
 use super::email::Email;
 use super::error::{MailError, MailProblem};
 use super::mailers::{MailerHealth, Mailers};
 use super::options::MailerOptions;
 use super::smtp::{FailureClass, SendError, Step};
-use super::tasks::send_message;
+use super::spool::{self, SpoolError, Spooled};
+use super::tasks::{Recipients, Render, send_message, send_templated_email};
 use super::template::{self, Rendered};
 
 /// How long a mail that is sent now waits for its turn where the mailer has a rate.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How large a mail may be, as JSON, to be kept in its job, whose arguments have 256 KiB.
+const IN_A_JOB: usize = 250 * 1024;
 
 /// One mailer. A clone is cheap and is the same mailer.
 ///
@@ -115,13 +119,77 @@ impl Mailer {
     }
 
     /// A call that sends the mail as a task. It is built here, so that what is wrong with it is found before it is
-    /// queued, and every attempt sends the same bytes.
+    /// queued, and every attempt sends the same bytes. What is too large for a job (250 KiB) is written into the
+    /// [`spool`](MailerOptions::spool) of the mailer, and this waits for the disk.
     ///
     /// # Errors
     ///
-    /// [`MailError::Invalid`] with everything that is wrong with it.
+    /// [`MailError::Invalid`] with everything that is wrong with it, also that it is large and there is no spool;
+    /// [`MailError::Spool`] if it cannot be spooled.
     pub fn call(&self, mail: &Email) -> Result<Call<send_message>, MailError> {
-        Ok(send_message::with(self.build(mail)?, Some(self.alias().to_owned())))
+        self.call_built(self.build(mail)?)
+    }
+
+    /// The same for a mail that was built.
+    pub(super) fn call_built(&self, mut message: Message) -> Result<Call<send_message>, MailError> {
+        let alias = Some(self.alias().to_owned());
+        if is_small(&message) {
+            return Ok(send_message::with(message, alias, None));
+        }
+        let bytes = message.source.bytes().len();
+        let wrong = |detail: String| MailProblem::new("attachments", detail);
+        let Some(folder) = self.options().spool.as_ref().filter(|_| bytes <= spool::MOST) else {
+            return Err(match &self.options().spool {
+                Some(_) => wrong(format!(
+                    "make a mail of {bytes} bytes; at most {} are sent, so send a link instead",
+                    spool::MOST
+                )),
+                None => wrong(format!(
+                    "make a mail of {bytes} bytes, too large for a job ({} KiB); name a folder for such mail in the \
+                     settings of the mailer (spool), or send it at once by Mailer::send",
+                    IN_A_JOB / 1024
+                )),
+            }
+            .into());
+        };
+        let spooled = spool::put(folder, message.source.bytes())?;
+        message.source = Source::new(Vec::new());
+        Ok(send_message::with(message, alias, Some(spooled)))
+    }
+
+    /// A mail with the bytes that were spooled, if they were.
+    pub(super) fn unspool(&self, message: Message, spooled: Option<&Spooled>) -> Result<Message, Stop> {
+        let Some(spooled) = spooled else { return Ok(message) };
+        let Some(folder) = &self.options().spool else {
+            let missing = "the mail is in a spool, and this mailer has none; name the same folder in the settings of every \
+                           process (spool)";
+            return Err(Stop::from(MailError::from(MailProblem::new("spooled", missing))));
+        };
+        match spool::get(folder, spooled) {
+            Ok(source) => Ok(Message { source: Source::new(source), ..message }),
+            Err(error @ SpoolError::Changed(_)) => Err(Stop::abort(MailError::from(error))),
+            Err(error) => Err(MailError::from(error).into()),
+        }
+    }
+
+    /// A call that sends what a template makes, rendered now or by each attempt. The recipients are the only ones; mail
+    /// with copies and files is made by [`templated`](Self::templated) and [`call`](Self::call).
+    ///
+    /// # Errors
+    ///
+    /// [`MailError::Invalid`] if the context has no JSON. What else is wrong is found when it is enqueued.
+    pub fn call_template(
+        &self,
+        template: impl Into<String>,
+        to: impl IntoAddresses,
+        context: impl Serialize,
+        render: Render,
+    ) -> Result<Call<send_templated_email>, MailError> {
+        let context = serde_json::to_value(context)
+            .map_err(|error| MailProblem::new("context", format!("has no JSON: {error}")))?;
+        let alias = Some(self.alias().to_owned());
+        let to = Recipients::from(to);
+        Ok(send_templated_email::with(template, to, context, None, None, None, alias, None, None, Some(render)))
     }
 
     /// A mail from a template: its subject, text and HTML. Recipients and files are still to be added.
@@ -280,6 +348,12 @@ impl Mailer {
     pub fn clear_outbox(&self) {
         self.shared.outbox.clear();
     }
+}
+
+/// Whether a mail fits into the arguments of a job.
+fn is_small(message: &Message) -> bool {
+    // A character takes one byte at least as JSON, so that most large ones need not be written out.
+    message.source.bytes().len() <= IN_A_JOB && serde_json::to_vec(message).is_ok_and(|json| json.len() <= IN_A_JOB)
 }
 
 impl fmt::Debug for Mailer {

@@ -11,6 +11,7 @@ use callboard_templates::Templates;
 use parking_lot::Mutex;
 
 use super::actor::{MailerActor, Shared, State};
+use super::dkim::Dkim;
 use super::error::{InvalidMailer, MailError};
 use super::home::Home;
 use super::local::{Outbox, check_folder};
@@ -218,7 +219,9 @@ impl MailersBuilder {
                 _ => None,
             };
             let outbox = Outbox::default();
-            let shared = Shared { alias: alias.clone(), options, outbox, state: Mutex::new(State::default()) };
+            let signer = options.dkim.as_ref().map(Dkim::signer).transpose().map_err(wrong)?;
+            let state = Mutex::new(State::default());
+            let shared = Shared { alias: alias.clone(), options, signer, outbox, state };
             mailers.insert(alias, Entry { shared: Arc::new(shared), connector, actor: Mutex::new(None) });
         }
         let Self { templates, clock, .. } = self;

@@ -1,9 +1,11 @@
 //! How a mailer is configured.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::address::{Address, IntoAddresses};
+use super::bounce;
+use super::dkim::Dkim;
 use super::smtp::{SmtpOptions, Tls, connector};
 
 /// How a mailer is configured: where it sends to, and what holds for all of its mail.
@@ -39,6 +41,20 @@ pub struct MailerOptions {
     pub redirect_all: Vec<Address>,
     /// Sends to these domains alone; `None` is to all.
     pub allow_domains: Option<Vec<String>>,
+    /// The folder of mails that are too large for a job; `None`: they cannot be enqueued. All processes that send mail of
+    /// one store must have the same.
+    pub spool: Option<PathBuf>,
+    /// The folder of files that calls of `send_email` and `send_templated_email` may attach by their names; `None`: none.
+    /// It needs [`spool`](Self::spool).
+    pub files: Option<PathBuf>,
+    /// How mail is signed; `None`: it is not.
+    pub dkim: Option<Dkim>,
+    /// Where servers report to about mail that they could not deliver, such as `bounce@example.com`: each mail has an
+    /// address of its own there, `bounce+<its name>@example.com`. `None`: they report to who writes.
+    pub bounces: Option<Address>,
+    /// The task that is enqueued for each recipient who did not get a mail, when [`take_bounce`](super::take_bounce) was
+    /// told so. Its one argument is `bounce`, a [`Bounce`](super::bounce::Bounce).
+    pub on_bounce: Option<String>,
 }
 
 /// Where mail goes.
@@ -105,6 +121,11 @@ impl MailerOptions {
             ambiguous: Ambiguous::default(),
             redirect_all: Vec::new(),
             allow_domains: None,
+            spool: None,
+            files: None,
+            dkim: None,
+            bounces: None,
+            on_bounce: None,
         }
     }
 
@@ -142,20 +163,46 @@ impl MailerOptions {
         self
     }
 
+    /// Where servers report to about mail that they could not deliver.
+    #[must_use]
+    pub fn bounces(mut self, address: impl Into<Address>) -> Self {
+        self.bounces = Some(address.into());
+        self
+    }
+
+    /// The task that is enqueued for each recipient who did not get a mail, by its full name.
+    #[must_use]
+    pub fn on_bounce(mut self, task: impl Into<String>) -> Self {
+        self.on_bounce = Some(task.into());
+        self
+    }
+
+    /// Signs all mail.
+    #[must_use]
+    pub fn dkim(mut self, dkim: Dkim) -> Self {
+        self.dkim = Some(dkim);
+        self
+    }
+
+    /// The folder of mails that are too large for a job.
+    #[must_use]
+    pub fn spool(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.spool = Some(folder.into());
+        self
+    }
+
     /// What is wrong with it, outside of the program too: the files that it names. Nothing is made or changed.
     pub(crate) fn check_all(&self) -> Result<(), (&'static str, String)> {
         self.check()?;
         match &self.transport {
             Transport::Smtp(smtp) if smtp.tls != Tls::None => connector(smtp).map(|_| ()),
-            Transport::File(folder) => {
-                let there = folder.ancestors().find(|part| part.as_os_str().is_empty() || part.exists());
-                match there {
-                    Some(part) if !part.as_os_str().is_empty() && !part.is_dir() => {
-                        Err(("path", format!("is {}, but {} is no folder", folder.display(), part.display())))
-                    }
-                    _ => Ok(()),
-                }
-            }
+            Transport::File(folder) => can_be_folder("path", folder),
+            _ => Ok(()),
+        }?;
+        self.dkim.as_ref().map_or(Ok(()), |dkim| dkim.signer().map(|_| ()))?;
+        self.spool.as_ref().map_or(Ok(()), |folder| can_be_folder("spool", folder))?;
+        match &self.files {
+            Some(folder) if !folder.is_dir() => Err(("files", format!("is {}, which is no folder", folder.display()))),
             _ => Ok(()),
         }
     }
@@ -168,6 +215,7 @@ impl MailerOptions {
             ("admins", &self.admins),
             ("managers", &self.managers),
             ("redirect_all", &self.redirect_all),
+            ("bounces", self.bounces.as_slice()),
         ];
         for (option, addresses) in lists {
             for address in addresses {
@@ -182,10 +230,37 @@ impl MailerOptions {
         if self.rate.is_some_and(|rate| rate.mails == 0 || rate.per.is_zero()) {
             return Err(("rate", "is nothing; write at least one mail in a time, such as \"100/1m\"".into()));
         }
+        self.dkim.as_ref().map_or(Ok(()), Dkim::check)?;
+        if let Some(bounces) = &self.bounces {
+            let local = bounces.email.split('@').next().unwrap_or_default();
+            if local.len() > bounce::MAX_LOCAL || local.contains(['+', '"']) {
+                let most = bounce::MAX_LOCAL;
+                let fix = format!("write one with at most {most} characters before the @, and no + or quotes");
+                return Err(("bounces", format!("is {bounces}, to which the name of a mail cannot be added; {fix}")));
+            }
+        }
+        if let Some(task) = &self.on_bounce {
+            callboard_tasks::check_name(task).map_err(|problem| ("on_bounce", problem.to_string()))?;
+        }
+        if self.files.is_some() && self.spool.is_none() {
+            let detail = "is missing; mail with files may be too large for a job, so name a folder for it as well";
+            return Err(("spool", detail.into()));
+        }
         if let Transport::Smtp(smtp) = &self.transport {
             check_smtp(smtp)?;
         }
         Ok(())
+    }
+}
+
+/// Whether a folder is there or can be made, as far as that is to be seen.
+fn can_be_folder(option: &'static str, folder: &Path) -> Result<(), (&'static str, String)> {
+    let there = folder.ancestors().find(|part| part.as_os_str().is_empty() || part.exists());
+    match there {
+        Some(part) if !part.as_os_str().is_empty() && !part.is_dir() => {
+            Err((option, format!("is {}, but {} is no folder", folder.display(), part.display())))
+        }
+        _ => Ok(()),
     }
 }
 

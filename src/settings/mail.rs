@@ -11,8 +11,8 @@ use callboard_templates::Templates;
 use super::section::{Found, Section};
 use super::tree::Place;
 use crate::mail::{
-    Address, Ambiguous, Deadlines, MailerOptions, Mailers, Password, Rate, SmtpOptions, Tls, Transport, WithMail as _,
-    check_templates,
+    Address, Ambiguous, Deadlines, Dkim, MailerOptions, Mailers, Password, Rate, SmtpOptions, Tls, Transport,
+    WithMail as _, check_templates,
 };
 
 /// What the settings say about mail.
@@ -22,6 +22,8 @@ pub struct MailSettings {
     pub mailers: BTreeMap<String, MailerOptions>,
     /// The folder of templates, if one is named.
     pub templates: Option<PathBuf>,
+    /// Whether the server shows what they make, at `/ui/mail/previews`: for development alone.
+    pub previews: bool,
 }
 
 impl MailSettings {
@@ -47,7 +49,10 @@ impl MailSettings {
             builder = builder.mailer(alias, options);
         }
         if let Some(folder) = self.templates {
-            builder = builder.templates(Templates::builder().dir(folder).build()?);
+            let templates = Templates::builder().dir(folder);
+            // Who looks at a mail while writing it wants to see what was just written.
+            let templates = if self.previews { templates.reload(true) } else { templates };
+            builder = builder.templates(templates.build()?);
         }
         Ok(builder.build()?)
     }
@@ -144,6 +149,11 @@ fn read_mailer(mut section: Section<'_>, folder: &Path) -> Option<MailerOptions>
         });
         known.collect()
     });
+    options.bounces = section.read("bounces", "bounce@example.com", address).map(|bounces| bounces.value);
+    options.on_bounce = section.text("on_bounce", "shop.mail_bounced").map(|task| task.value);
+    options.dkim = dkim(&mut section, folder);
+    options.spool = path(&mut section, "spool", "mail-spool", folder);
+    options.files = path(&mut section, "files", "mail-files", folder);
     let options = transport.map(|transport| MailerOptions { transport, ..options });
     if let Some(options) = &options
         && let Err((option, problem)) = options.check_all()
@@ -152,6 +162,30 @@ fn read_mailer(mut section: Section<'_>, folder: &Path) -> Option<MailerOptions>
     }
     section.finish();
     options
+}
+
+/// How mail is signed: a selector and the file of a key, or neither.
+fn dkim(section: &mut Section<'_>, folder: &Path) -> Option<Dkim> {
+    let selector = section.text("dkim_selector", "mail").map(|selector| selector.value);
+    let domain = section.read("dkim_domain", "example.com", domain).map(|domain| domain.value);
+    let key_file = path(section, "dkim_key_file", "dkim.pem", folder);
+    match (selector, key_file) {
+        (Some(selector), Some(key_file)) => Some(Dkim { selector, key_file, domain }),
+        (None, Some(_)) => {
+            section.missing_unless_wrong("dkim_selector", "write which key of the domain it is, such as \"mail\"");
+            None
+        }
+        (Some(_), None) => {
+            section.missing_unless_wrong("dkim_key_file", "name the file of the private key, such as \"dkim.pem\"");
+            None
+        }
+        (None, None) => {
+            if domain.is_some() {
+                section.missing_unless_wrong("dkim_key_file", "without a key nothing is signed for dkim_domain");
+            }
+            None
+        }
+    }
 }
 
 fn smtp(section: &mut Section<'_>, folder: &Path) -> Option<SmtpOptions> {
@@ -204,8 +238,9 @@ fn smtp(section: &mut Section<'_>, folder: &Path) -> Option<SmtpOptions> {
 }
 
 /// Reads `[templates]`, and reports everything that is wrong with the templates.
-pub(super) fn read_templates(templates: Option<Section<'_>>, folder: &Path) -> Option<PathBuf> {
-    let mut section = templates?;
+pub(super) fn read_templates(templates: Option<Section<'_>>, folder: &Path) -> (Option<PathBuf>, bool) {
+    let Some(mut section) = templates else { return (None, false) };
+    let previews = section.flag("previews").is_some_and(|previews| previews.value);
     if !section.has("dir") {
         section.missing("dir", "write dir = \"templates\"");
     }
@@ -221,7 +256,7 @@ pub(super) fn read_templates(templates: Option<Section<'_>>, folder: &Path) -> O
         }
     }
     section.finish();
-    dir
+    (dir, previews)
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

@@ -88,6 +88,7 @@ const FILE: &str = "callboard.toml";
 ///
 /// [templates]
 /// dir = "templates"                        # of mail: welcome.email
+/// previews = true                          # while developing: they are shown at /ui/mail/previews
 ///
 /// [csp]                                    # Django's SECURE_CSP and SECURE_CSP_REPORT_ONLY
 /// enforce = { default-src = ["'self'"], script-src = ["'self'", "nonce"] }
@@ -221,7 +222,7 @@ fn read(file: Option<&Path>, mut top: Section<'_>) -> Settings {
     #[cfg(feature = "mail")]
     {
         settings.mail.mailers = mail::read_mailers(top.section("mail"), folder);
-        settings.mail.templates = mail::read_templates(top.section("templates"), folder);
+        (settings.mail.templates, settings.mail.previews) = mail::read_templates(top.section("templates"), folder);
     }
     #[cfg(not(feature = "mail"))]
     for key in ["mail", "templates"] {

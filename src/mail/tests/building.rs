@@ -242,3 +242,28 @@ fn a_mail_that_was_built_is_the_same_after_it_was_kept() {
         assert_eq!(serde_json::from_str::<Message>(&kept).unwrap(), message);
     }
 }
+
+#[test]
+fn django_233_everything_may_be_changed_until_it_is_built() {
+    let mut changed = mail().text("old").html("<p>old</p>").cc("old@example.com").header("X-Tag", "old");
+    changed.subject = "New".into();
+    changed.from = Some("new@example.com".into());
+    changed.to = vec!["to-new@example.com".into()];
+    changed.cc = vec!["cc-new@example.com".into()];
+    changed.bcc = vec!["bcc-new@example.com".into()];
+    changed.reply_to = vec!["reply-new@example.com".into()];
+    changed.text = "new text".into();
+    changed.html = None;
+    changed.headers = vec![("X-Tag".into(), "new".into())];
+    changed.attachments = vec![Attachment::new("new.txt", "new file")];
+    let message = changed.build(&identity()).unwrap();
+    assert_eq!(message.from, "new@example.com");
+    assert_eq!(message.to, ["to-new@example.com", "cc-new@example.com", "bcc-new@example.com"]);
+    let text = message.source.text();
+    for part in
+        ["Subject: New\r\n", "Reply-To: reply-new@example.com\r\n", "X-Tag: new\r\n", "new text\r\n", "new file"]
+    {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    assert!(!text.contains("old"), "{text}");
+}

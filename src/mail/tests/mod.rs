@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod addresses;
+mod bounces;
 mod building;
 mod checks;
+mod large;
 #[cfg(feature = "http")]
 mod previews;
 mod sending;

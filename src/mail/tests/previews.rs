@@ -17,7 +17,16 @@ fn previews() -> Previews {
     let options = MailerOptions::new(Transport::Memory);
     let mailers = Mailers::builder().mailer("default", options).templates(templates.build().unwrap()).build().unwrap();
     let evil = || json!({"name": "<script>alert(1)</script>"});
-    Previews::new(&mailers.default().unwrap()).with("welcome", evil).with("broken", || json!({}))
+    let invoice = |mailer: &Mailer| {
+        let logo = Attachment::inline("logo@shop", b"PNG".to_vec()).mime("image/png");
+        let html = "<img src=\"cid:logo@shop\"><img src=\"https://example.com/spy.png\">";
+        let mail = mailer.templated("welcome", json!({"name": "Ann"}))?.html(html).cc("bob@example.com");
+        Ok(mail.attach(logo).attach(Attachment::new("grö\"ße.svg", "<svg/>")).header("X-Tag", "<b>"))
+    };
+    Previews::new(&mailers.default().unwrap())
+        .with("welcome", evil)
+        .with("broken", || json!({}))
+        .email("shop/invoice 1", invoice)
 }
 
 /// The answer to a GET of this machine: its status, its policy and its body.
@@ -48,13 +57,40 @@ async fn a_preview_shows_the_parts_and_nothing_of_them_runs() {
     let (status, policy, page) = local("/ui/mail/previews/welcome").await;
     assert_eq!(status, 200);
     assert!(policy.starts_with("default-src 'none'") && !policy.contains("script"), "{policy}");
+    assert!(!policy.contains("unsafe"), "styles are inline in mails alone: {policy}");
     assert!(page.contains("<h1>Hi &lt;script&gt;alert(1)&lt;/script&gt;</h1>"), "{page}");
-    assert!(page.contains("<iframe sandbox width=\"700\"") && !page.contains("<script"), "{page}");
+    assert!(page.contains("<iframe sandbox title=\"HTML\" width=\"700\"") && !page.contains("<script"), "{page}");
     let (_, policy, html) = local("/ui/mail/previews/welcome/html").await;
     assert!(policy.starts_with("sandbox; default-src 'none';"), "the script in it is inert: {policy}");
     assert!(html.starts_with("<p>&lt;script"), "{html}");
     let (_, _, source) = local("/ui/mail/previews/welcome/source").await;
     assert!(source.contains("Content-Type: multipart/alternative;"), "{source}");
+}
+
+#[actix_web::test]
+async fn a_whole_mail_shows_its_headers_its_files_and_its_own_images() {
+    let at = "/ui/mail/previews/shop%2Finvoice%201";
+    let (_, _, list) = local("/ui/mail/previews").await;
+    assert!(list.contains(&format!("<a href=\"{at}\">shop/invoice 1</a>")), "{list}");
+    let (status, _, page) = local(at).await;
+    assert_eq!(status, 200, "{page}");
+    for shown in [
+        "<tr><th>From<td>somebody@example.com",
+        "<tr><th>Cc<td>bob@example.com",
+        "<tr><th>X-Tag<td>&lt;b&gt;",
+        &format!("<li><a href=\"{at}/attachments/0\">logo@shop</a> (image/png, 3 bytes, cid:logo@shop)"),
+        &format!("<li><a href=\"{at}/attachments/1\">grö&quot;ße.svg</a> (image/svg+xml, 6 bytes)"),
+        &format!("src=\"{at}/html\""),
+    ] {
+        assert!(page.contains(shown), "no {shown} in {page}");
+    }
+    let (_, policy, html) = local(&format!("{at}/html")).await;
+    assert_eq!(html, "<img src=\"data:image/png;base64,UE5H\"><img src=\"https://example.com/spy.png\">");
+    assert!(policy.contains("img-src 'self' data:;"), "what stands elsewhere is not fetched: {policy}");
+    let (status, policy, file) = local(&format!("{at}/attachments/1")).await;
+    assert_eq!((status, policy.starts_with("sandbox; default-src 'none'"), file.as_str()), (200, true, "<svg/>"));
+    assert_eq!(local(&format!("{at}/attachments/2")).await.0, 404);
+    assert_eq!(local(&format!("{at}/attachments/x")).await.0, 404);
 }
 
 #[actix_web::test]

@@ -1,4 +1,4 @@
-//! Mailers without a server, and the functions of Django (242 to 247, 257, 259 to 263).
+//! Mailers without a server, and the functions of Django (242 to 247, 251, 257, 259 to 263).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,11 +112,16 @@ fn django_259_send_mail_counts_mails_and_not_recipients() {
 }
 
 #[test]
-fn django_260_251_send_mass_mail_counts_those_that_went_somewhere() {
+fn django_260_243_251_send_mass_mail_counts_those_that_went_somewhere() {
     let mailer = memory(standard());
     let mails = [Email::new("1").to("a@example.com"), Email::new("2").to("b@example.com"), Email::new("3")];
     assert_eq!(block_on(mailer.send_mass_mail(&mails)).unwrap(), 2);
     assert_eq!(block_on(mailer.send_mass_mail(std::iter::empty())).unwrap(), 0);
+    assert_eq!(
+        block_on(mailer.send_mass_mail(mails.iter().filter(|mail| mail.subject != "1"))).unwrap(),
+        1,
+        "an iterator"
+    );
     let outcomes = block_on(mailer.send_all(&mails));
     assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false], "each has its outcome");
 }

@@ -77,6 +77,60 @@ fn every_mistake_is_reported_with_its_line_and_no_password_is_shown() {
 }
 
 #[test]
+fn folders_signatures_and_what_comes_back_are_read_beside_the_settings_file() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.0.join("out")).unwrap();
+    let mailer = |keys: &str| {
+        let text = format!("{MEMORY}[mail.default]\nbackend = \"memory\"\n{keys}");
+        let path = folder.write("callboard.toml", &text);
+        Settings::from_file(&path, [])
+    };
+    let settings = mailer(
+        "spool = \"spool\"\nfiles = \"out\"\nbounces = \"bounce@example.com\"\non_bounce = \"shop.mail_bounced\"\n",
+    );
+    let options = settings.unwrap().mail.mailers["default"].clone();
+    assert_eq!((options.spool, options.files), (Some(folder.0.join("spool")), Some(folder.0.join("out"))));
+    assert_eq!(options.bounces.unwrap().email, "bounce@example.com");
+    assert_eq!(options.on_bounce.as_deref(), Some("shop.mail_bounced"));
+    assert!(!folder.0.join("spool").exists(), "reading settings makes nothing");
+    for (keys, told) in [
+        ("files = \"out\"\n", "mail.default.spool is missing; mail with files may be too large"),
+        ("spool = \"spool\"\nfiles = \"nowhere\"\n", "nowhere, which is no folder"),
+        ("spool = \"callboard.toml\"\n", "callboard.toml is no folder"),
+        (
+            "bounces = \"a+b@example.com\"\n",
+            "mail.default.bounces is a+b@example.com, to which the name of a mail cannot be added",
+        ),
+        ("on_bounce = \"a b\"\n", "mail.default.on_bounce"),
+        ("dkim_selector = \"mail\"\n", "mail.default.dkim_key_file is missing; name the file"),
+        ("dkim_key_file = \"dkim.pem\"\n", "mail.default.dkim_selector is missing; write which key"),
+        ("dkim_domain = \"example.com\"\n", "mail.default.dkim_key_file is missing; without a key"),
+        ("dkim_selector = \"mail\"\ndkim_key_file = \"dkim.pem\"\n", "dkim.pem, which cannot be read"),
+        (
+            "dkim_selector = \"mail\"\ndkim_key_file = \"dkim.pem\"\ndkim_domain = \"a b\"\n",
+            "mail.default.dkim_domain is \"a b\"",
+        ),
+    ] {
+        let error = mailer(keys).unwrap_err().to_string();
+        assert!(error.contains(told), "no {told:?} in {error}");
+    }
+}
+
+#[test]
+fn previews_are_shown_only_where_it_is_said() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.0.join("templates")).unwrap();
+    let read = |line: &str| {
+        let path = folder.write("callboard.toml", &format!("{MEMORY}[templates]\ndir = \"templates\"\n{line}"));
+        Settings::from_file(&path, [])
+    };
+    assert!(!read("").unwrap().mail.previews);
+    assert!(read("previews = true\n").unwrap().mail.previews);
+    let error = read("previews = \"yes\"\n").unwrap_err().to_string();
+    assert!(error.contains("templates.previews is \"yes\"; write true or false"), "{error}");
+}
+
+#[test]
 fn templates_are_read_with_the_settings_and_each_fault_is_named() {
     let folder = Folder::new();
     std::fs::create_dir(folder.0.join("templates")).unwrap();

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use callboard::mail::{
-    Ambiguous, Deadlines, Delivery, Email, FailureClass, MailError, Mailer, MailerOptions, Mailers, Password,
-    SendError, SmtpOptions, Step, Tls, WithMail as _,
+    Ambiguous, Deadlines, Delivery, Email, FailureClass, MailError, Mailer, MailerOptions, Mailers, Message, Password,
+    SendError, SmtpOptions, Step, Tls, WithMail as _, send_message,
 };
-use callboard::{Callboard, Phase, TaskResult};
+use callboard::{Callboard, Data, Phase, Stop, TaskContext, TaskResult, task, tasks};
 use futures::executor::block_on;
 
 use super::server::{Act, Certificate, Moment, Smtp};
@@ -58,6 +58,18 @@ fn mail_goes_out_with_its_envelope_and_the_answer_comes_back() {
     assert_eq!((taken.from.as_str(), taken.to), ("shop@example.com", delivery.accepted));
     assert!(String::from_utf8_lossy(&taken.source).ends_with("\r\n\r\n.a\r\n..b\r\n"), "dots are what they were");
     assert!(server.lines()[1].starts_with("MAIL FROM:<shop@example.com> SIZE="), "{:?}", server.lines());
+}
+
+#[test]
+fn django_252_lines_end_as_those_of_mail_do_whatever_the_author_wrote() {
+    let server = Smtp::start();
+    let inner = callboard::mail::Attachment::message("m.eml", "Subject: a\nX: b\r\n\rtext\r");
+    let file = callboard::mail::Attachment::new("a.txt", "one\ntwo\rthree\r\n");
+    let mail = mail().text("one\ntwo\rthree\r\nfour").html("<p>\r</p>\n").attach(inner).attach(file);
+    block_on(mailer(&server).send(&mail)).unwrap();
+    let [taken] = server.mails().try_into().unwrap();
+    let rest = taken.text().replace("\r\n", "");
+    assert!(!rest.contains(['\r', '\n']), "{rest:?}");
 }
 
 #[test]
@@ -439,6 +451,35 @@ fn those_who_are_asked_about_later_get_a_job_of_their_own_with_the_same_mail() {
         (&["ann@example.com".to_owned()][..], &["grey@example.com".to_owned()][..])
     );
     assert_eq!(mails[0].source, mails[1].source);
+}
+
+/// A mail task whose process dies, at its first run, after it has asked for a job for those who are to wait and before its
+/// own end is recorded: here it fails there, and runs again under the same id, as a job does that was rescued.
+#[task(register = false, backoff = "1ms")]
+async fn send_and_die(mailers: Data<Mailers>, attempt: &TaskContext, message: Message) -> Result<Delivery, Stop> {
+    let delivery = send_message(mailers, attempt, message, None, None).await?;
+    if attempt.attempt() == 1 { Err(Stop::retry_in(Duration::ZERO, "the process died")) } else { Ok(delivery) }
+}
+
+#[test]
+fn a_job_that_runs_again_after_a_crash_makes_no_second_job_for_those_who_wait() {
+    let server = Smtp::with(|moment| match moment.line.as_str() {
+        "RCPT TO:<grey@example.com>" | "RCPT TO:<gray@example.com>" => Some(Act::Say("451 4.7.1 greylisted")),
+        _ => None,
+    });
+    let options = MailerOptions::smtp(options(&server)).from("shop@example.com");
+    let mailers = Mailers::builder().mailer("default", options).build().unwrap();
+    let mailer = mailers.default().unwrap();
+    let board = Callboard::builder().memory().tasks(tasks![send_and_die]).mail(mailers);
+    let world = World { board: block_on(board.start()).unwrap(), mailer };
+    let message = world.mailer.build(&mail().to(["grey@example.com", "gray@example.com"])).unwrap();
+    let mut job = block_on(world.board.enqueue(send_and_die::with(message))).unwrap();
+    world.until(&mut job, "the job has ended", TaskResult::is_finished);
+    assert_eq!((job.phase(), job.attempts(), server.mails().len()), (Phase::Successful, 2, 2));
+    let filter = callboard::store::Filter { phase: Some(Phase::Scheduled), ..Default::default() };
+    let page = callboard::store::Page { limit: 10, before: None };
+    let (rest, _) = block_on(world.board.list("default", filter, page)).unwrap();
+    assert_eq!(rest.len(), 1, "both runs asked for the same job");
 }
 
 #[test]
