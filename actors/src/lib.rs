@@ -13,6 +13,7 @@
 //! The decisions are pure functions in files of their own ([`dispatch`](crate), `record`, `lease`,
 //! `supervise`); user code never runs in a handler; the store alone knows what is true.
 
+mod backend;
 mod blocking;
 mod budget;
 mod builder;
@@ -46,8 +47,9 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use backend::Backend;
 pub use blocking::Blocking;
-pub use builder::{Backend, Builder, Configure, StartError};
+pub use builder::{Builder, Configure, StartError};
 pub use counts::{CountedEnd, OTHER, Spread, SpreadCounter, TaskCounts};
 pub use custom::Door;
 pub use dummy::Dummy;

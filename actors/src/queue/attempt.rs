@@ -125,7 +125,7 @@ impl Attempt {
             ending,
             logs: self.log.take(),
         };
-        self.desk.makes_room(&self.spec);
+        self.desk.limited.ends_in(&self.spec.queue);
         self.desk.ended(outcome, &self.spec.queue, self.running.is_some());
     }
 

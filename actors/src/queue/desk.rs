@@ -3,15 +3,15 @@
 //! Nothing in here is the truth about a job: that is the store's. Whatever is lost here with its process is found
 //! there again.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use callboard_tasks::{
-    BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, Lookup, Outcome, Phase, Progress, QueueLimits,
-    Snapshot, Status, Store, Timestamp, WorkerId,
+    BackendInfo, CancelReason, Ending, EventKind, Job, JobId, JobSpec, Lookup, Outcome, Phase, Progress, Snapshot,
+    Status, Store, Timestamp, WorkerId,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore};
@@ -21,12 +21,13 @@ use super::attempt::Running;
 use super::backend::{Family, QueueBackend, Wake};
 use super::dispatch::Pace;
 use super::lease::Lease;
+use super::limited::Limited;
 use super::permits::Permits;
 use super::scheduler::Agenda;
 use super::turn::{Letter, Reservation, Turn};
 use super::watch::Watch;
 use super::worker::{Slot, Work};
-use crate::builder::QueueOptions;
+use crate::backend::QueueOptions;
 use crate::ends::News;
 use crate::health::Stuck;
 use crate::hub::{Hub, is_logged};
@@ -92,10 +93,7 @@ pub(crate) struct Desk {
     pub(crate) afoot: [AtomicUsize; 2],
     pub(crate) pace: Mutex<Pace>,
     pub(crate) paused: RwLock<HashSet<String>>,
-    /// Queues whose starts are limited, as of the last beat.
-    limits: RwLock<BTreeMap<String, QueueLimits>>,
-    /// Whether a job of such a queue has ended since the last claim was thought of: others may start in its place.
-    pub(super) limited_ended: AtomicBool,
+    pub(super) limited: Limited,
     /// The one job that it runs although it was lost before: only when that has ended is it given another.
     pub(crate) suspect: Mutex<Option<JobId>>,
     /// Whether other processes work at the same store, as of the last beat.
@@ -163,8 +161,7 @@ impl Desk {
             afoot: Default::default(),
             pace: Mutex::new(Pace::new(now)),
             paused: RwLock::default(),
-            limits: RwLock::default(),
-            limited_ended: AtomicBool::new(false),
+            limited: Limited::default(),
             suspect: Mutex::default(),
             has_peers: AtomicBool::new(false),
             due: AtomicBool::new(false),
@@ -382,40 +379,9 @@ impl Desk {
     fn can_start(&self, spec: &JobSpec) -> bool {
         let due = spec.run_after.is_none_or(|at| at <= spec.enqueued_at);
         let expired = spec.expires_at.is_some_and(|at| at <= spec.enqueued_at);
-        let free = spec.unique.is_none() && !self.is_limited(&spec.queue);
+        let free = spec.unique.is_none() && !self.limited.is(&spec.queue);
         let ours = self.permits.works(&spec.queue) && self.hub.registry.get(&spec.task).is_some();
         due && !expired && free && ours && !self.is_paused(&spec.queue)
-    }
-
-    /// Whether the starts of a queue are limited.
-    fn is_limited(&self, queue: &str) -> bool {
-        let limits = self.limits.read();
-        !limits.is_empty() && limits.get(queue).is_some_and(QueueLimits::limits_starts)
-    }
-
-    /// The limits of one queue are these from now on.
-    pub(super) fn note_limits(&self, queue: &str, limits: QueueLimits) {
-        if limits.is_none() {
-            self.limits.write().remove(queue);
-        } else {
-            self.limits.write().insert(queue.to_owned(), limits);
-        }
-    }
-
-    /// The limits of all queues are these. Whether any of them is another one.
-    pub(super) fn set_limits(&self, limits: BTreeMap<String, QueueLimits>) -> bool {
-        let changed = *self.limits.read() != limits;
-        if changed {
-            *self.limits.write() = limits;
-        }
-        changed
-    }
-
-    /// A run of this job ends here: where its queue is limited, that makes room for another one.
-    pub(super) fn makes_room(&self, spec: &JobSpec) {
-        if self.is_limited(&spec.queue) {
-            self.limited_ended.store(true, Ordering::Release);
-        }
     }
 
     pub(super) fn is_paused(&self, queue: &str) -> bool {
@@ -533,7 +499,7 @@ impl Desk {
         for turn in back {
             self.give_back_permits(std::iter::once(&*turn.spec.queue));
             self.hub.budget.give_back(1);
-            self.makes_room(&turn.spec);
+            self.limited.ends_in(&turn.spec.queue);
             self.report(Outcome {
                 id: turn.spec.id,
                 run: turn.run,

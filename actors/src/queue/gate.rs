@@ -18,7 +18,7 @@ use super::desk::{Desk, DeskBoard};
 use super::heart::register;
 use super::lease::Standing;
 use super::turn::Letter;
-use crate::builder::QueueOptions;
+use crate::backend::QueueOptions;
 use crate::custom::room_for;
 use crate::door::{Changes, Entry, Gate, Room};
 use crate::ends::Ends;
@@ -53,7 +53,7 @@ impl QueueGate {
         desk.store.control(Control::Publish(tasks)).await?;
         register(desk).await?;
         for (queue, limits) in &desk.options.limits {
-            desk.note_limits(queue, *limits);
+            desk.limited.set(queue, *limits);
             desk.store.control(Control::Limit { queue: queue.clone(), limits: *limits }).await?;
         }
         desk.store.listen(desk.ear());
@@ -106,8 +106,7 @@ impl Gate for QueueGate {
             // The store is memory: asking it here costs less than waking somebody who asks it.
             let answer = desk.store.enqueue(vec![unit]).now_or_never().and_then(|mut answers| answers.pop());
             let answer = answer.unwrap_or_else(|| Err(StoreError::Unavailable("the store did not answer".into())));
-            let specs: Vec<_> = answers.iter().map(|answer| Arc::clone(&answer.job.spec)).collect();
-            let jobs = specs.iter();
+            let jobs = answers.iter().map(|answer| &answer.job.spec);
             let placed = desk.placed(answer, jobs, reservation).map_err(Error::from);
             return Entry::Done(placed.and_then(|placed| desk.answers_now(answers, placed)));
         }
@@ -206,7 +205,7 @@ impl Gate for QueueGate {
                 Control::Resume(queue) => {
                     desk.paused.write().remove(queue);
                 }
-                Control::Limit { queue, limits } => desk.note_limits(queue, *limits),
+                Control::Limit { queue, limits } => desk.limited.set(queue, *limits),
                 _ => {}
             }
             let pause = matches!(control, Control::Pause(_));

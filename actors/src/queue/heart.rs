@@ -138,7 +138,7 @@ fn follow(desk: &Arc<Desk>, pulse: Pulse) {
         desk.hand_back_paused();
         desk.look_for_work();
     }
-    if desk.set_limits(pulse.limits) {
+    if desk.limited.set_all(pulse.limits) {
         desk.look_for_work();
     }
     if let Some(at) = pulse.next_due {

@@ -16,6 +16,7 @@ mod heart;
 mod keeper;
 mod kept;
 mod lease;
+mod limited;
 mod permits;
 mod pumps;
 mod record;

@@ -188,7 +188,7 @@ pub(super) async fn write_out(desk: &Arc<Desk>) -> bool {
         }
     }
     // First what there is to claim, then the room for it: nobody finds the desk idle in between.
-    if freed || desk.limited_ended.swap(false, Ordering::AcqRel) {
+    if freed || desk.limited.take_room() {
         desk.expect_backlog();
     }
     desk.written(count);

@@ -104,26 +104,9 @@ const ADD_KEYED: &[Type] = &[
     Type::BOOL,
 ];
 
-const PUT: &[Type] = &[
-    Type::UUID_ARRAY,
-    Type::INT2_ARRAY,
-    Type::INT2_ARRAY,
-    Type::INT2_ARRAY,
-    Type::INT8_ARRAY,
-    Type::INT8_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TEXT_ARRAY,
-    Type::TIMESTAMPTZ_ARRAY,
-    Type::TIMESTAMPTZ_ARRAY,
-    Type::INT2_ARRAY,
-    Type::BOOL_ARRAY,
-    Type::BOOL_ARRAY,
-    Type::TIMESTAMPTZ_ARRAY,
-    Type::TEXT_ARRAY,
-];
+/// Those of `put_keyed` but for the last two.
+const PUT: &[Type] = PUT_KEYED.split_at(PUT_KEYED.len() - 2).0;
 
-/// Those of `put`, and two more.
 const PUT_KEYED: &[Type] = &[
     Type::UUID_ARRAY,
     Type::INT2_ARRAY,

@@ -71,7 +71,8 @@ impl Log {
         self.started.difference(&self.ended).count()
     }
 
-    fn add(&mut self, path: &Path) {
+    /// Adds what one victim has written.
+    pub fn add(&mut self, path: &Path) {
         // A victim that has not opened its log yet has written nothing.
         let Ok(text) = std::fs::read_to_string(path) else { return };
         for line in text.lines() {

@@ -36,13 +36,14 @@ fn kills() -> usize {
 fn kill_again_and_again(place: &Place) {
     let folder = Folder::new();
     let store = place.open();
-    let mut deaths = Deaths::default();
+    let (mut deaths, mut log) = (Deaths::default(), Log::default());
     for round in 0..kills() {
         let (victim, began) = (Victim::start(place, &folder, round), jiff::Timestamp::now());
         // By chance, but the same chance each time that a round is looked into again.
         let pause = Duration::from_millis((round as u64 * 7_919) % 150);
         victim.kill_while_running(RUNNING, pause);
-        deaths.count(store.as_ref(), &Log::read_all(&folder), began);
+        log.add(&Log::path(&folder, round));
+        deaths.count(store.as_ref(), &log, began);
     }
     println!("{} kills; died {deaths}", kills());
     deaths.must_have_come_everywhere();
