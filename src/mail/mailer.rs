@@ -120,7 +120,7 @@ impl Mailer {
 
     /// A call that sends the mail as a task. It is built here, so that what is wrong with it is found before it is
     /// queued, and every attempt sends the same bytes. What is too large for a job (250 KiB) is written into the
-    /// [`spool`](MailerOptions::spool) of the mailer, and this waits for the disk.
+    /// [`spool`](MailerOptions::spool()) of the mailer, and this waits for the disk.
     ///
     /// # Errors
     ///

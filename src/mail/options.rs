@@ -45,7 +45,7 @@ pub struct MailerOptions {
     /// one store must have the same.
     pub spool: Option<PathBuf>,
     /// The folder of files that calls of `send_email` and `send_templated_email` may attach by their names; `None`: none.
-    /// It needs [`spool`](Self::spool).
+    /// It needs [`spool`](Self::spool()).
     pub files: Option<PathBuf>,
     /// How mail is signed; `None`: it is not.
     pub dkim: Option<Dkim>,

@@ -1,7 +1,7 @@
 //! Mail that comes back: reports of mail servers about mail that they took and could not deliver (RFC 3464).
 //!
 //! A server that takes a mail may find out later that nobody is there, and then writes to the address that the mail was sent
-//! from. [`parse`] reads what it writes. With [`MailerOptions::bounces`](super::MailerOptions::bounces) that address names
+//! from. [`parse`] reads what it writes. With [`MailerOptions::bounces`](super::MailerOptions::bounces()) that address names
 //! the mail it is about. The task [`take_bounce`](super::take_bounce) takes a report and enqueues a task of the program's
 //! for each recipient who did not get a mail.
 //!
