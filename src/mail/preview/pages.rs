@@ -60,13 +60,13 @@ pub(super) async fn list(req: HttpRequest, previews: Shown) -> HttpResponse {
 
 /// One mail, with everything that is in it.
 pub(super) async fn mail(req: HttpRequest, name: Name, previews: Shown) -> HttpResponse {
-    let mail = match found(&req, &previews, &name) {
-        Ok(mail) => mail,
-        Err(answer) => return answer,
-    };
+    show(&req, &previews, &name, |mail| answer(HTML, &PAGE_POLICY, page(&name, mail)))
+}
+
+fn page(name: &str, mail: &Email) -> String {
     let html = match &mail.html {
         Some(_) => {
-            let at = link(&name, "/html");
+            let at = link(name, "/html");
             let frame = |width: u16| {
                 format!("<iframe sandbox title=\"HTML\" width=\"{width}\" height=\"600\" src=\"{at}\"></iframe>")
             };
@@ -74,65 +74,56 @@ pub(super) async fn mail(req: HttpRequest, name: Name, previews: Shown) -> HttpR
         }
         None => "<p>none".into(),
     };
-    let body = format!(
+    format!(
         "{}<p><a href=\"{AT}\">all</a><h1>{}</h1><table>{}</table><h2>Text</h2><pre>{}</pre><h2>HTML</h2>{html}\
          <h2>Files</h2>{}<p><a href=\"{}\">source</a>",
-        head(&name),
+        head(name),
         escaped(&mail.subject),
-        headers(&mail),
+        headers(mail),
         escaped(&mail.text),
-        files(&name, &mail),
-        link(&name, "/source")
-    );
-    answer(HTML, &PAGE_POLICY, body)
+        files(name, mail),
+        link(name, "/source")
+    )
 }
 
 /// Its HTML alone, for the frame.
 pub(super) async fn html(req: HttpRequest, name: Name, previews: Shown) -> HttpResponse {
-    match found(&req, &previews, &name) {
-        Err(answer) => answer,
-        Ok(mail) => match &mail.html {
-            Some(html) => answer(HTML, MAIL_POLICY, with_images(html, &mail.attachments)),
-            None => missing(),
-        },
-    }
+    show(&req, &previews, &name, |mail| match &mail.html {
+        Some(html) => answer(HTML, MAIL_POLICY, with_images(html, &mail.attachments)),
+        None => missing(),
+    })
 }
 
 /// The mail as it travels.
 pub(super) async fn source(req: HttpRequest, name: Name, previews: Shown) -> HttpResponse {
-    match found(&req, &previews, &name) {
-        Err(answer) => answer,
-        Ok(mail) => match previews.mailer.build(&mail) {
-            Ok(message) => answer(TEXT, &PAGE_POLICY, message.source.text()),
-            Err(error) => failed(&error),
-        },
-    }
+    show(&req, &previews, &name, |mail| match previews.mailer.build(mail) {
+        Ok(message) => answer(TEXT, &PAGE_POLICY, message.source.text()),
+        Err(error) => failed(&error),
+    })
 }
 
 /// One of its files, counted from 0.
 pub(super) async fn attachment(req: HttpRequest, path: web::Path<(String, usize)>, previews: Shown) -> HttpResponse {
     let (name, n) = path.into_inner();
-    let mail = match found(&req, &previews, &name) {
-        Ok(mail) => mail,
-        Err(answer) => return answer,
-    };
-    let Some(file) = mail.attachments.get(n) else { return missing() };
-    let saved_as = format!("attachment; filename*=UTF-8''{}", encoded(file.name.as_deref().unwrap_or("attachment")));
-    let mut response = answer("application/octet-stream", FILE_POLICY, file.content.clone());
-    let saved_as = HeaderValue::try_from(saved_as).expect("it is encoded");
-    response.headers_mut().insert(header::CONTENT_DISPOSITION, saved_as);
-    response
+    show(&req, &previews, &name, |mail| {
+        let Some(file) = mail.attachments.get(n) else { return missing() };
+        let name = encoded(file.name.as_deref().unwrap_or("attachment"));
+        let saved_as = HeaderValue::try_from(format!("attachment; filename*=UTF-8''{name}")).expect("it is encoded");
+        let mut response = answer("application/octet-stream", FILE_POLICY, file.content.clone());
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, saved_as);
+        response
+    })
 }
 
-/// The mail of that name, or the answer that there is none or that it cannot be made.
-fn found(req: &HttpRequest, previews: &Previews, name: &str) -> Result<Email, HttpResponse> {
+/// The page about the mail of that name, or the answer that there is none or that it cannot be made.
+fn show(req: &HttpRequest, previews: &Previews, name: &str, page: impl FnOnce(&Email) -> HttpResponse) -> HttpResponse {
     if !is_local(req) {
-        return Err(missing());
+        return missing();
     }
     match previews.mail(name) {
-        Ok(Some(mail)) => Ok(mail),
-        Ok(None) => Err(missing()),
-        Err(error) => Err(failed(&error)),
+        Ok(Some(mail)) => page(&mail),
+        Ok(None) => missing(),
+        Err(error) => failed(&error),
     }
 }
 
