@@ -14,7 +14,11 @@ for line in sys.stdin:
         return asked["dns"].get(name.decode().rstrip(".").lower(), "").encode()
 
     verifier = dkim.DKIM(source, minkey=1024)
-    good = verifier.verify(dnsfunc=record)
+    try:
+        good = verifier.verify(dnsfunc=record)
+    except dkim.DKIMException:
+        # That is how it says that a mail is not as it should be, or that there is no such key.
+        good = False
     told = {
         "good": good,
         "domain": verifier.domain.decode() if verifier.domain else None,
