@@ -10,7 +10,7 @@ use crate::store::migrate::{Applied, Migration, pending, steps};
 /// The steps of the schema, in order. `{schema}` stands for its name.
 #[must_use]
 pub fn migrations() -> &'static [Migration] {
-    const ALL: [Migration; 8] = [
+    const ALL: [Migration; 9] = [
         Migration { version: 1, name: "tables", sql: include_str!("schema/0001_tables.sql") },
         Migration { version: 2, name: "what every job goes through", sql: include_str!("schema/0002_hot.sql") },
         Migration { version: 3, name: "what happens now and then", sql: include_str!("schema/0003_rest.sql") },
@@ -19,6 +19,7 @@ pub fn migrations() -> &'static [Migration] {
         Migration { version: 6, name: "schedules", sql: include_str!("schema/0006_schedules.sql") },
         Migration { version: 7, name: "the order of ends", sql: include_str!("schema/0007_follow.sql") },
         Migration { version: 8, name: "floods of one limit key", sql: include_str!("schema/0008_flood.sql") },
+        Migration { version: 9, name: "lists of failures", sql: include_str!("schema/0009_failures.sql") },
     ];
     &ALL
 }

@@ -131,6 +131,29 @@ fn a_page_deep_in_a_list_costs_what_the_first_one_does() {
     assert!(read <= 5_000, "{read} rows were read for five pages of a hundred");
 }
 
+/// The few that did not end well are found without a look at the many that did.
+#[test]
+fn a_list_of_failures_reads_no_successes() {
+    const JOBS: usize = 20_000;
+    let handles = open();
+    handles.sql(&format!(
+        "INSERT INTO {{s}}.job (id, enqueued_at, priority, task, queue, args) \
+         SELECT {{s}}.new_id(now()), now(), 0, 'world.play', 'default', '{{}}' FROM generate_series(1, {JOBS}); \
+         INSERT INTO {{s}}.done (id, finished_at, run, version, phase, stage, value, worker, claimed_at) \
+         SELECT id, now(), 1, 3, CASE WHEN n <= 10 THEN 9 ELSE 7 END, 0, 'null', id, now() \
+         FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM {{s}}.job) j"
+    ));
+    let fetched = "SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables WHERE schemaname = '{s}' \
+                   AND relname IN ('job', 'done')";
+    let already = handles.number(fetched);
+    let filter = Filter { status: Some(Status::Failed), ..Filter::default() };
+    let listing = block_on(handles.list(filter, Page { limit: 100, before: None })).unwrap();
+    assert_eq!(listing.jobs.len(), 10);
+    until("the rows are counted", || handles.number(fetched) - already >= 2 * 10);
+    let read = handles.number(fetched) - already;
+    assert!(read <= 100, "{read} rows were read for ten jobs");
+}
+
 /// How many transactions a database of its own has seen of a store that was opened, beat so often and was closed.
 fn transactions_of(server: &Private, name: &str, beats: usize) -> i64 {
     let server = server.options().url;
