@@ -101,7 +101,7 @@ fn schemathesis_finds_the_server_to_be_as_its_document_says() {
     );
     folder.write("schemathesis.toml", CONFIG).write("hooks.py", HOOKS);
     let server = Server::start_in(Arc::new(folder), &["--demo"], &[]);
-    let (cases, patience) = if mode() == "full" { (2_000, 3_600) } else { (300, 600) };
+    let (cases, patience) = if mode() == "full" { (2_000, 7_200) } else { (300, 1_500) };
 
     let mut command = Command::new(program);
     command
