@@ -41,8 +41,8 @@ fn a_request_that_waits_takes_little_memory() {
     });
     server.get("/healthz");
     let each = (resident(server.id()).saturating_sub(before)) as f64 / WAITING as f64;
-    // Without optimisation futures are larger.
-    let most = if cfg!(debug_assertions) { 40.0 } else { 25.0 };
+    // 25 of them are actix's: two buffers and room for 16 headers. Without optimisation futures are larger.
+    let most = if cfg!(debug_assertions) { 40.0 } else { 36.0 };
     assert!(each <= most, "{each:.1} KiB for each request that waits");
     drop((first, waiting));
 }
