@@ -44,7 +44,7 @@ fn a_worker_says_how_it_is_and_takes_no_calls() {
     let (server, folder) = enqueuer();
     let mut worker = Server::worker(&folder, &[]);
     assert!(
-        worker.stdout().contains(" working, 11 tasks registered, health at http://127.0.0.1:"),
+        worker.stdout().contains(" working, 12 tasks registered, health at http://127.0.0.1:"),
         "{}",
         worker.stdout()
     );
