@@ -168,7 +168,7 @@ impl Backend {
     }
 
     /// The limits of a queue over all processes: how much of it runs at once, how fast it starts, how much may wait.
-    /// This process sets them when it starts, in place of any that were there; see also [`Callboard::limit`].
+    /// This process sets them when it starts, in place of any that were there; see also [`Callboard::limit`](crate::Callboard::limit).
     #[must_use]
     pub fn limits(mut self, queue: impl Into<String>, limits: QueueLimits) -> Self {
         self.options.limits.insert(queue.into(), limits);
