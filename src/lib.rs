@@ -67,6 +67,8 @@ mod bench;
 mod durable;
 #[cfg(feature = "mail")]
 pub mod mail;
+#[cfg(any(feature = "sqlite", feature = "mail", feature = "cli"))]
+mod private;
 mod settings;
 pub mod store;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -115,9 +115,7 @@ async fn bulk(
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 ) -> Result<BulkReport, Error> {
-    let enqueued =
-        (since.is_some() || until.is_some()).then(|| since.unwrap_or(Timestamp::MIN)..until.unwrap_or(Timestamp::MAX));
-    let filter = Filter { status, phase, task, queue, tag, enqueued };
+    let filter = Filter { status, phase, task, queue, tag, enqueued: Filter::between(since, until) };
     let wanted = Bulk { action, filter, backend: String::new(), all: true };
     // The alias by which another process enqueued it may be another one here.
     let own = board.get(context.job_id()).await?;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use callboard_tasks::{Bulk, BulkAction, BulkCount, Filter, Phase, Problem as FieldProblem, Status, Timestamp};
 
@@ -58,10 +58,9 @@ pub(crate) async fn post(
     }
     let task = state.board.bulk(bulk).await?.erase()?;
     let prefix = links::prefix_before(req.path(), "/bulk");
-    let location = HeaderValue::try_from(links::task(prefix, task.id())).expect("a path is visible ASCII");
     let shown = Shown { prefix, tracebacks: caller.sees_tracebacks(), logs: false };
     let mut response = HttpResponse::Accepted();
-    response.insert_header((header::LOCATION, location));
+    response.insert_header((header::LOCATION, links::location(prefix, task.id())));
     response.insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE));
     Ok(response.body(task_json::of(&task, shown)))
 }
@@ -81,10 +80,12 @@ async fn read_bulk(state: &State, text: &str) -> Result<(Bulk, bool), Problem> {
     let action = members.read(Member::Action, |json| choice(json, BulkAction::parse, "retry, cancel and delete"));
     let all = members.read(Member::All, flag).unwrap_or(false);
     let dry_run = members.read(Member::DryRun, flag).unwrap_or(false);
-    for (member, takes) in [(Member::Action, "give retry, cancel or delete"), (Member::Filter, "give an object")] {
+    for (member, pointer, detail) in [
+        (Member::Action, "#/action", "is missing; give retry, cancel or delete"),
+        (Member::Filter, "#/filter", "is missing; give an object"),
+    ] {
         if members.raw(member).is_none() {
-            let name = if matches!(member, Member::Action) { "action" } else { "filter" };
-            members.mistake(format!("#/{name}"), format!("is missing; {takes}"));
+            members.mistake(pointer, detail);
         }
     }
     let filter = members.read(Member::Filter, |json| match json.starts_with('{') {
@@ -134,9 +135,7 @@ async fn read_filter(state: &State, text: &str, mistakes: &mut Vec<FieldProblem>
     };
     let below = |mistake: FieldProblem| FieldProblem::new(format!("#/filter{}", &mistake.pointer[1..]), mistake.detail);
     mistakes.extend(members.mistakes().into_iter().map(below));
-    let enqueued =
-        (since.is_some() || until.is_some()).then(|| since.unwrap_or(Timestamp::MIN)..until.unwrap_or(Timestamp::MAX));
-    let filter = Filter { status, phase, task, queue, tag, enqueued };
+    let filter = Filter { status, phase, task, queue, tag, enqueued: Filter::between(since, until) };
     Ok((filter, backend.unwrap_or_else(|| "default".to_owned())))
 }
 

@@ -86,8 +86,7 @@ pub(crate) async fn filter_of(state: &State, query: &Query) -> Result<Filter, Pr
         task,
         queue: name("queue")?,
         tag: name("tag")?,
-        enqueued: (since.is_some() || until.is_some())
-            .then(|| since.unwrap_or(Timestamp::MIN)..until.unwrap_or(Timestamp::MAX)),
+        enqueued: Filter::between(since, until),
     })
 }
 

@@ -42,9 +42,8 @@ pub(crate) async fn run(req: HttpRequest, state: web::Data<State>) -> Result<Htt
     let result = state.board.try_run_schedule(name_of(&req)).await?;
     let prefix = links::prefix_before(req.path(), "/schedules/");
     let known = result.is_finished() || result.is_duplicate();
-    let location = HeaderValue::try_from(links::task(prefix, result.id())).expect("a path is visible ASCII");
     let mut response = HttpResponse::build(if known { StatusCode::OK } else { StatusCode::ACCEPTED });
-    response.insert_header((header::LOCATION, location));
+    response.insert_header((header::LOCATION, links::location(prefix, result.id())));
     response.insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE));
     Ok(response.body(task_json::of(&result, Shown { prefix, tracebacks: caller.sees_tracebacks(), logs: false })))
 }

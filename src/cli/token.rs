@@ -1,6 +1,5 @@
 //! `token create`: a new bearer token, of which the server keeps only the hash.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -93,11 +92,7 @@ fn append(path: &Path, entry: &str) -> Result<(), String> {
         gap = "\n";
     }
     let unwritable = |error: io::Error| format!("{} cannot be written: {error}", path.display());
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(unwritable)?;
+    let mut file = crate::private::file().append(true).create(true).open(path).map_err(unwritable)?;
     file.write_all(format!("{gap}{entry}").as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)
 }
 

@@ -47,7 +47,7 @@ pub(super) fn put(folder: &Path, source: &[u8]) -> Result<Spooled, SpoolError> {
             return touch(&file);
         }
         let unfinished = folder.join(format!(".{}-{}.part", spooled.sha256, std::process::id()));
-        let mut part = private().open(&unfinished)?;
+        let mut part = crate::private::file().write(true).create(true).truncate(true).open(&unfinished)?;
         part.write_all(source)?;
         part.sync_all()?;
         fs::rename(&unfinished, &file)?;
@@ -121,14 +121,6 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
-}
-
-fn private() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
 }
 
 /// A file that was renamed is there after a crash only if its folder was written too.

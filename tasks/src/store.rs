@@ -590,6 +590,12 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// For [`enqueued`](Self::enqueued): from one time on, until before another; whoever names neither has no condition.
+    #[must_use]
+    pub fn between(since: Option<Timestamp>, until: Option<Timestamp>) -> Option<Range<Timestamp>> {
+        (since.is_some() || until.is_some()).then(|| since.unwrap_or(Timestamp::MIN)..until.unwrap_or(Timestamp::MAX))
+    }
+
     /// Whether it has no condition: every job fits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

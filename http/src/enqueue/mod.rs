@@ -99,9 +99,8 @@ fn answer(req: &HttpRequest, caller: &Caller, result: &TaskResult, waited: Optio
         result if result.is_finished() || result.is_duplicate() => StatusCode::OK,
         _ => StatusCode::ACCEPTED,
     };
-    let location = HeaderValue::try_from(links::task(prefix, result.id())).expect("a path is visible ASCII");
     let mut response = HttpResponse::build(status);
-    response.insert_header((header::LOCATION, location));
+    response.insert_header((header::LOCATION, links::location(prefix, result.id())));
     response.insert_header((header::CONTENT_TYPE, task_json::CONTENT_TYPE));
     if result.is_replayed() {
         response.insert_header((REPLAYED, HeaderValue::from_static("true")));

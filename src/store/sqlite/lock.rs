@@ -9,8 +9,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::open;
-
 #[derive(Debug)]
 pub(super) struct WriteLock {
     file: File,
@@ -26,7 +24,8 @@ pub(super) fn lock_path(database: &Path) -> PathBuf {
 impl WriteLock {
     pub(super) fn open(database: &Path) -> io::Result<Self> {
         // Whoever could open it could keep everybody from writing.
-        Ok(Self { file: open::private().open(lock_path(database))? })
+        let file = crate::private::file().create(true).truncate(false).write(true).open(lock_path(database))?;
+        Ok(Self { file })
     }
 
     /// Takes the lock if nobody has it.

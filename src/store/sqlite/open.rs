@@ -1,6 +1,5 @@
 //! Opening a file: what is checked first, and how each connection is set up.
 
-use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,22 +43,13 @@ pub(super) fn lock(file: &Path) -> Result<WriteLock, OpenError> {
     })
 }
 
-/// What makes a file for its owner alone; one that is there keeps its rights.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
 /// The connection that writes. The lock must be held, because the first one ever turns the file to WAL.
 pub(super) fn writer(file: &Path, busy: Duration) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // It holds the arguments of every job, so it is nobody else's business; SQLite gives the same rights to what it puts
     // beside it. If it cannot be made, SQLite says why. One that is there must not even be opened: closing it would let go
     // of the locks that other connections of this process hold on it.
-    let _ = private().create_new(true).open(file);
+    let _ = crate::private::file().write(true).create_new(true).open(file);
     let connection = Connection::open_with_flags(file, flags).map_err(|error| open_error(file, error))?;
     let set_up = || {
         connection.busy_timeout(busy)?;

@@ -87,18 +87,35 @@ fn a_hundred_thousand_jobs_of_a_full_key_do_not_slow_a_claim() {
     assert_eq!(claim(&handles, worker, 9)[0].id(), small.id);
 }
 
+/// Makes so many jobs that have ended: the oldest were cancelled, so many of them, and the others succeeded.
+fn history(handles: &Handles, jobs: usize, cancelled: usize) {
+    handles.sql(&format!(
+        "INSERT INTO {{s}}.job (id, enqueued_at, priority, task, queue, args) \
+         SELECT {{s}}.new_id(now()), now(), 0, 'world.play', 'default', '{{}}' FROM generate_series(1, {jobs}); \
+         INSERT INTO {{s}}.done (id, finished_at, run, version, phase, stage, value, worker, claimed_at) \
+         SELECT id, now(), 1, 3, CASE WHEN n <= {cancelled} THEN 9 ELSE 7 END, 0, 'null', id, now() \
+         FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM {{s}}.job) j"
+    ));
+}
+
+/// How many rows of jobs and of their ends are read along an index by a look that finds at least so many jobs.
+fn rows_read(handles: &Handles, found: i64, look: impl FnOnce()) -> i64 {
+    let fetched = "SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables WHERE schemaname = '{s}' \
+                   AND relname IN ('job', 'done')";
+    let already = handles.number(fetched);
+    look();
+    // The server's counters come a little later.
+    until("the rows are counted", || handles.number(fetched) - already >= 2 * found);
+    handles.number(fetched) - already
+}
+
 /// What has ended is in nobody's way, however much it is.
 #[test]
 fn a_big_history_does_not_slow_a_claim() {
     let handles = open();
     let worker = register(&handles);
     let empty = pages(&handles, &worker.to_string());
-    handles.sql(
-        "INSERT INTO {s}.job (id, enqueued_at, priority, task, queue, args) \
-         SELECT {s}.new_id(now()), now(), 0, 'world.play', 'default', '{}' FROM generate_series(1, 200000); \
-         INSERT INTO {s}.done (id, finished_at, run, version, phase, stage, value, worker, claimed_at) \
-         SELECT id, now(), 1, 3, 7, 0, 'null', id, now() FROM {s}.job",
-    );
+    history(&handles, 200_000, 0);
     let full = pages(&handles, &worker.to_string());
     assert!(full <= 2 * empty, "{full} pages against {empty}");
 }
@@ -108,49 +125,31 @@ fn a_big_history_does_not_slow_a_claim() {
 fn a_page_deep_in_a_list_costs_what_the_first_one_does() {
     const JOBS: usize = 20_000;
     let handles = open();
-    handles.sql(&format!(
-        "INSERT INTO {{s}}.job (id, enqueued_at, priority, task, queue, args) \
-         SELECT {{s}}.new_id(now()), now(), 0, 'world.play', 'default', '{{}}' FROM generate_series(1, {JOBS}); \
-         INSERT INTO {{s}}.done (id, finished_at, run, version, phase, stage, value, worker, claimed_at) \
-         SELECT id, now(), 1, 3, 7, 0, 'null', id, now() FROM {{s}}.job"
-    ));
+    history(&handles, JOBS, 0);
     let middle = handles.sql(&format!("SELECT id FROM {{s}}.job ORDER BY id LIMIT 1 OFFSET {}", JOBS / 2));
     let mut before: Option<JobId> = Some(middle[0][0].as_deref().unwrap().parse().unwrap());
-    let fetched = "SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables WHERE schemaname = '{s}' \
-                   AND relname IN ('job', 'done')";
-    let already = handles.number(fetched);
-    for _ in 0..5 {
-        let filter = Filter { status: Some(Status::Successful), queue: Some("default".into()), ..Filter::default() };
-        let listing = block_on(handles.list(filter, Page { limit: 100, before })).unwrap();
-        assert_eq!(listing.jobs.len(), 100);
-        before = listing.next;
-    }
-    // The server's counters come a little later.
-    until("the rows are counted", || handles.number(fetched) - already >= 2 * 5 * 100);
-    let read = handles.number(fetched) - already;
+    let read = rows_read(&handles, 5 * 100, || {
+        for _ in 0..5 {
+            let filter =
+                Filter { status: Some(Status::Successful), queue: Some("default".into()), ..Filter::default() };
+            let listing = block_on(handles.list(filter, Page { limit: 100, before })).unwrap();
+            assert_eq!(listing.jobs.len(), 100);
+            before = listing.next;
+        }
+    });
     assert!(read <= 5_000, "{read} rows were read for five pages of a hundred");
 }
 
 /// The few that did not end well are found without a look at the many that did.
 #[test]
 fn a_list_of_failures_reads_no_successes() {
-    const JOBS: usize = 20_000;
     let handles = open();
-    handles.sql(&format!(
-        "INSERT INTO {{s}}.job (id, enqueued_at, priority, task, queue, args) \
-         SELECT {{s}}.new_id(now()), now(), 0, 'world.play', 'default', '{{}}' FROM generate_series(1, {JOBS}); \
-         INSERT INTO {{s}}.done (id, finished_at, run, version, phase, stage, value, worker, claimed_at) \
-         SELECT id, now(), 1, 3, CASE WHEN n <= 10 THEN 9 ELSE 7 END, 0, 'null', id, now() \
-         FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM {{s}}.job) j"
-    ));
-    let fetched = "SELECT coalesce(sum(idx_tup_fetch), 0)::bigint FROM pg_stat_user_tables WHERE schemaname = '{s}' \
-                   AND relname IN ('job', 'done')";
-    let already = handles.number(fetched);
-    let filter = Filter { status: Some(Status::Failed), ..Filter::default() };
-    let listing = block_on(handles.list(filter, Page { limit: 100, before: None })).unwrap();
-    assert_eq!(listing.jobs.len(), 10);
-    until("the rows are counted", || handles.number(fetched) - already >= 2 * 10);
-    let read = handles.number(fetched) - already;
+    history(&handles, 20_000, 10);
+    let read = rows_read(&handles, 10, || {
+        let filter = Filter { status: Some(Status::Failed), ..Filter::default() };
+        let listing = block_on(handles.list(filter, Page { limit: 100, before: None })).unwrap();
+        assert_eq!(listing.jobs.len(), 10);
+    });
     assert!(read <= 100, "{read} rows were read for ten jobs");
 }
 
