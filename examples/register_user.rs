@@ -17,7 +17,8 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use actix_web::{App, HttpResponse, HttpServer, Responder, error, post, web};
+use actix_web::{App, HttpResponse, HttpServer, Responder, post, web};
+use callboard::http::Refused;
 use callboard::mail::{Mailer, MailerOptions, Mailers, Transport, WithMail};
 use callboard::store::{Filter, Page};
 use callboard::{Callboard, Settings};
@@ -35,12 +36,11 @@ async fn register_user(
     board: web::Data<Callboard>,
     mailer: web::Data<Mailer>,
     form: web::Form<NewUser>,
-) -> Result<impl Responder, actix_web::error::Error> {
+) -> Result<impl Responder, Refused> {
     let context = context! { username => &form.username, url => "https://example.com/start" };
-    let mail = mailer.templated("welcome", context).map_err(error::ErrorInternalServerError)?.to(form.email.as_str());
-    // What is wrong with the address is known here, before anything is queued.
-    let call = mailer.call(&mail).map_err(error::ErrorUnprocessableEntity)?;
-    board.enqueue(call).await.map_err(error::ErrorServiceUnavailable)?; // returns at once
+    let mail = mailer.templated("welcome", context)?.to(form.email.as_str());
+    // What is wrong with the address is known here, before anything is queued: 422.
+    board.enqueue(mailer.call(&mail)?).await?; // returns at once
     Ok(HttpResponse::Ok().body(format!("Welcome, {}", form.username)))
 }
 

@@ -167,7 +167,7 @@ where
                 let answer = if page {
                     ui::refusal(req.request(), &self.state, self.route, &problem, id.as_str())
                 } else {
-                    problem.respond(id.as_str())
+                    problem.respond(Some(id.as_str()))
                 };
                 let mut response = req.into_response(answer);
                 seal(response.headers_mut(), &id);
@@ -226,7 +226,7 @@ fn as_problem(response: ServiceResponse, id: &RequestId, page: Option<(&State, &
     }
     let write = |problem: &Problem| match page {
         Some((state, route)) => ui::refusal(response.request(), state, route, problem, id.as_str()),
-        None => problem.respond(id.as_str()),
+        None => problem.respond(Some(id.as_str())),
     };
     let written = match response.response().error().and_then(|error| error.as_error::<Problem>()) {
         Some(problem) => write(problem),
@@ -249,7 +249,7 @@ fn of_status(status: StatusCode) -> Problem {
 
 /// An error that brings its whole answer along: middleware further out would pass it by without adding to it.
 fn answered(error: Error, problem: &Problem, id: &RequestId) -> Error {
-    InternalError::from_response(error, sealed(problem.respond(id.as_str()), id)).into()
+    InternalError::from_response(error, sealed(problem.respond(Some(id.as_str())), id)).into()
 }
 
 fn sealed(mut response: HttpResponse, id: &RequestId) -> HttpResponse {

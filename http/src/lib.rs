@@ -52,6 +52,7 @@ mod tests;
 pub use access::{Network, RateLimit, Scope, Token};
 pub use config::{Guard, HttpConfig, Limits};
 pub use quota::Quota;
+pub use refusal::Refused;
 pub use routes::{routes, routes_with};
 pub use server::{health_server, refuse_open_bind, server, server_with};
 

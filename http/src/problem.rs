@@ -339,10 +339,10 @@ impl Problem {
         object.close();
     }
 
-    /// Its answer, but for the headers that every answer has.
-    pub(crate) fn respond(&self, request_id: &str) -> HttpResponse {
+    /// Its answer, but for the headers that every answer of ours has.
+    pub(crate) fn respond(&self, request_id: Option<&str>) -> HttpResponse {
         let mut body = Vec::with_capacity(256);
-        self.write(&mut body, Some(request_id));
+        self.write(&mut body, request_id);
         let mut response = HttpResponse::build(self.0.kind.status());
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json")));
         let mut response = response.body(body);

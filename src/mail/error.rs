@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use callboard_tasks::Problem;
+
 use super::bounce::NotABounce;
 use super::smtp::SendError;
 use super::spool::SpoolError;
@@ -37,6 +39,14 @@ impl fmt::Display for MailProblem {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct InvalidMail(pub Vec<MailProblem>);
 
+impl InvalidMail {
+    /// The same as mistakes among the arguments of a mail task.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        let problem = |problem: MailProblem| Problem::new(format!("#/args/{}", problem.field), problem.detail);
+        self.0.into_iter().map(problem).collect()
+    }
+}
+
 /// Why a mail was not sent, or not even queued.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -65,6 +75,18 @@ pub enum MailError {
 
 fn listed(aliases: &[String]) -> String {
     if aliases.is_empty() { "none at all".into() } else { aliases.join(", ") }
+}
+
+/// A mail that is wrong is answered like a call of a mail task that is (422, with a pointer to the field: `#/args/to/0`).
+/// All else is no fault of the client's: it is logged, and answered by 500.
+#[cfg(feature = "http")]
+impl From<MailError> for callboard_http::Refused {
+    fn from(error: MailError) -> Self {
+        match error {
+            MailError::Invalid(invalid) => Self::invalid(invalid.into_problems()),
+            error => Self::internal(&error),
+        }
+    }
 }
 
 impl From<SpoolError> for MailError {

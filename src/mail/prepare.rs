@@ -66,7 +66,7 @@ pub(super) fn templated(mailers: &Mailers, args: &Json) -> Result<Option<Json>, 
 
 fn rendered(mailer: &Mailer, args: &TemplatedArgs) -> Result<Rendered, Vec<Problem>> {
     mailer.render(&args.template, &args.context).map_err(|error| match error {
-        MailError::Invalid(invalid) => problems(invalid),
+        MailError::Invalid(invalid) => invalid.into_problems(),
         MailError::Template(callboard_templates::Error::Context { reason, .. }) => {
             vec![Problem::new("#/args/context", format!("cannot be used: {reason}"))]
         }
@@ -82,7 +82,7 @@ fn files_of(mailer: &Mailer, args: Option<&mut [FileArg]>) -> Result<Vec<Attachm
         arg.sha256 = None;
     }
     let files = attachments(args, mailer.options().files.as_deref()).map_err(|error| match error {
-        FileError::Wrong(problem) => problems(InvalidMail(vec![problem])),
+        FileError::Wrong(problem) => InvalidMail(vec![problem]).into_problems(),
         error => vec![Problem::new("#/args/attachments", format!("cannot be used: {error}"))],
     })?;
     seal(args, &files);
@@ -155,13 +155,7 @@ fn known_mailer(mailers: &Mailers, alias: Option<&str>) -> Result<Mailer, Vec<Pr
 /// Builds the mail for nothing: what is wrong with it is found by that alone.
 fn checked(mail: &Email) -> Result<(), Vec<Problem>> {
     let identity = Identity { message_id: "<check@localhost>".into(), date: jiff::Timestamp::UNIX_EPOCH };
-    mail.build(&identity).map(|_| ()).map_err(problems)
-}
-
-fn problems(invalid: InvalidMail) -> Vec<Problem> {
-    let problem =
-        |problem: super::error::MailProblem| Problem::new(format!("#/args/{}", problem.field), problem.detail);
-    invalid.0.into_iter().map(problem).collect()
+    mail.build(&identity).map(|_| ()).map_err(InvalidMail::into_problems)
 }
 
 fn changed(args: &impl Serialize) -> Result<Option<Json>, Vec<Problem>> {

@@ -19,7 +19,7 @@ fn postgres_settings() -> String {
 }
 
 /// Each durable store, as settings of a folder of its own.
-fn folders() -> [Arc<Folder>; 2] {
+pub(crate) fn folders() -> [Arc<Folder>; 2] {
     [String::from("[tasks.default]\nbackend = \"sqlite\"\n"), postgres_settings()].map(|settings| {
         let folder = Folder::new();
         folder.write("callboard.toml", &settings);

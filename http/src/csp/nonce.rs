@@ -1,5 +1,6 @@
 //! The nonce of a response: made when it is first asked for, the same for all who ask, gone with the response.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::{Ready, ready};
 use std::sync::Arc;
@@ -127,6 +128,28 @@ impl FromRequest for Nonce {
     }
 }
 
+/// Random bytes of the system for some nonces to come, because asking for them costs as much as all else that a nonce
+/// needs. Each is used once, and is no longer there then.
+struct Stock {
+    bytes: [[u8; BYTES]; 32],
+    left: usize,
+}
+
+thread_local! {
+    static STOCK: RefCell<Stock> = const { RefCell::new(Stock { bytes: [[0; BYTES]; 32], left: 0 }) };
+}
+
+impl Stock {
+    fn take(&mut self) -> Result<[u8; BYTES], NonceError> {
+        if self.left == 0 {
+            getrandom::fill(self.bytes.as_flattened_mut()).map_err(|_| NonceError::NoRandomness)?;
+            self.left = self.bytes.len();
+        }
+        self.left -= 1;
+        Ok(std::mem::take(&mut self.bytes[self.left]))
+    }
+}
+
 /// The text of a nonce: 22 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NonceText([u8; Self::LEN]);
@@ -135,8 +158,7 @@ impl NonceText {
     pub(crate) const LEN: usize = 22;
 
     fn random() -> Result<Self, NonceError> {
-        let mut bytes = [0; BYTES];
-        getrandom::fill(&mut bytes).map_err(|_| NonceError::NoRandomness)?;
+        let bytes = STOCK.with_borrow_mut(Stock::take)?;
         let mut text = [0; Self::LEN];
         URL_SAFE_NO_PAD.encode_slice(bytes, &mut text).expect("22 characters hold 16 bytes");
         Ok(Self(text))

@@ -1,6 +1,6 @@
 //! The routes in an application of somebody else.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, ResponseError as _, web};
 
 use super::*;
 
@@ -48,4 +48,36 @@ async fn an_application_may_guard_the_routes_itself() {
     assert_eq!(ask(&app, remote(get("/registry"))).await.status, 200);
     let forged = remote(enqueue(r#"{"task": "add", "args": [1, 2]}"#)).insert_header(("origin", "http://evil.test"));
     assert_eq!(ask(&app, forged).await.problem(), "csrf");
+}
+
+#[actix_web::test]
+async fn a_handler_of_ones_own_hands_a_boards_refusal_on() {
+    async fn own(board: web::Data<Callboard>, queue: web::Path<String>) -> Result<HttpResponse, crate::Refused> {
+        let result = board.enqueue(add::with(1, 2).queue(queue.into_inner())).await?;
+        Ok(HttpResponse::Accepted().body(result.id().to_string()))
+    }
+    let (board, _) = board().await;
+    let app = App::new().app_data(web::Data::new(board.clone())).route("/own/{queue}", web::post().to(own));
+    let app = actix_web::test::init_service(app).await;
+    assert_eq!(ask(&app, post("/own/math")).await.status, 202);
+
+    let refused = ask(&app, post("/own/nowhere")).await;
+    assert_eq!((refused.status.as_u16(), refused.header("content-type")), (422, Some("application/problem+json")));
+    assert_eq!(refused.json()["type"], "/problems/queue-not-allowed");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "#/queue");
+
+    board.shutdown().await;
+    let late = ask(&app, post("/own/math")).await;
+    assert_eq!((late.status.as_u16(), late.header("retry-after")), (503, Some("5")));
+    assert_eq!(late.json()["type"], "/problems/draining");
+}
+
+#[actix_web::test]
+async fn what_is_the_programs_own_fault_is_not_told() {
+    let error = std::io::Error::other("the password of the database is wrong");
+    let answer = crate::Refused::internal(&error).error_response();
+    assert_eq!(answer.status(), 500);
+    let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
+    let body = String::from_utf8(body.to_vec()).unwrap();
+    assert!(body.contains("/problems/internal") && !body.contains("password"), "{body}");
 }

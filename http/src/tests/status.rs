@@ -77,7 +77,7 @@ async fn health_is_for_all_and_its_details_for_this_machine() {
 #[actix_web::test]
 async fn every_kind_of_problem_has_its_form() {
     for kind in crate::problem::Kind::ALL {
-        let response = crate::problem::Problem::new(*kind, "why").respond("r-1");
+        let response = crate::problem::Problem::new(*kind, "why").respond(Some("r-1"));
         assert_eq!(response.status(), kind.status());
         let needs_retry = matches!(kind.status().as_u16(), 429 | 503);
         assert_eq!(response.headers().contains_key("retry-after"), needs_retry, "{}", kind.slug());

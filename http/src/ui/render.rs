@@ -86,7 +86,7 @@ pub(crate) fn refusal(req: &HttpRequest, state: &State, route: &str, problem: &P
         fields: problem.errors().iter().map(|error| (error.pointer.as_str(), error.detail.as_str())).collect(),
         request_id: id,
     };
-    let mut response = page(kind.status(), "refusal.html", context).unwrap_or_else(|problem| problem.respond(id));
+    let mut response = page(kind.status(), "refusal.html", context).unwrap_or_else(|problem| problem.respond(Some(id)));
     problem.add_headers(response.headers_mut());
     response
 }

@@ -212,5 +212,5 @@ async fn stand_alone(req: HttpRequest, payload: web::Payload, collector: web::Da
 
 fn shown(problem: &Problem, req: &HttpRequest) -> HttpResponse {
     let inbound = req.headers().get("x-request-id");
-    problem.respond(RequestId::of(inbound, Clock::default().now()).as_str())
+    problem.respond(Some(RequestId::of(inbound, Clock::default().now()).as_str()))
 }
