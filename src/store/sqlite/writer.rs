@@ -161,6 +161,8 @@ impl Writer<'_> {
         let Setting { inbox, lock, listener, helper, .. } = self.setting;
         // What is written from now on is news.
         self.version();
+        // Those who had the file before may have died without saving their log, and this process may do so as soon.
+        helper.save();
         loop {
             let pause = listener.pause();
             match inbox.wait(pause) {

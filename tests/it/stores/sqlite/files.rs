@@ -15,7 +15,7 @@ use futures::executor::block_on;
 use rusqlite::Connection;
 
 use super::support::{put, spec, unit};
-use crate::support::Folder;
+use crate::support::{Folder, wait_until};
 
 /// What opening this file is refused with.
 #[track_caller]
@@ -225,4 +225,25 @@ fn a_closed_store_has_answered_and_takes_nothing_more() {
     assert!(!folder.path().join("jobs.db-wal").exists(), "the log is saved and gone");
     let again = SqliteStore::open(SqliteOptions::new(&file)).unwrap();
     assert!(matches!(block_on(again.get(vec![id])).unwrap()[0], Lookup::Found(_)));
+}
+
+/// Where processes die soon after their start, again and again, and another one keeps the file open, nobody else would
+/// ever save it: it would grow, and whoever reads would read all of it.
+#[test]
+fn the_log_of_one_who_died_is_saved_by_the_next_before_it_writes_anything() {
+    let (alive, dead) = (Folder::new(), Folder::new());
+    let (from, to) = (alive.path().join("jobs.db"), dead.path().join("jobs.db"));
+    block_on(SqliteStore::open(SqliteOptions::new(&from)).unwrap().close());
+    let connection = Connection::open(&from).unwrap();
+    connection.execute_batch("PRAGMA wal_autocheckpoint = 0; CREATE TABLE mine (b)").unwrap();
+    connection.execute("INSERT INTO mine VALUES (zeroblob(1000000))", []).unwrap();
+    // What a power cut would leave behind at this moment.
+    fs::copy(&from, &to).unwrap();
+    fs::copy(alive.path().join("jobs.db-wal"), dead.path().join("jobs.db-wal")).unwrap();
+    let length = || fs::metadata(&to).unwrap().len();
+    assert!(length() < 1_000_000, "it is in the log alone");
+
+    let next = SqliteStore::open(SqliteOptions::new(&to)).unwrap();
+    wait_until("the log is saved", || (length() > 1_000_000).then_some(()));
+    block_on(next.close());
 }
