@@ -7,8 +7,8 @@
 #   ROUNDS   how often each is measured; default 5. Medians are printed at the end, as requests a second.
 #   URL      a PostgreSQL server; default postgres://postgres@127.0.0.1/postgres
 #
-# In the environment: CALLBOARD the program (default target/release/callboard), SECONDS_EACH (5), CONNECTIONS (64).
-# Needs wrk. Build before: cargo build --release -p callboard
+# In the environment: CALLBOARD the program (default target/release/callboard; build it before: cargo build --release),
+# FLOOR the bare routes (default: cargo builds them), SECONDS_EACH (5), CONNECTIONS (64). Needs wrk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -51,8 +51,11 @@ measure() {
     awk -v name="$1" '/^ +99%/ { late = $2 } /^Requests\/sec/ { print name, $2, late }' "$work/out" | tee -a "$work/all"
 }
 
-built="$(cargo bench --quiet --no-run -p callboard --bench http_floor --message-format=json)"
-"$(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' <<<"$built")" 8099 &
+if [ -z "${FLOOR:-}" ]; then
+    built="$(cargo bench --quiet --no-run -p callboard --bench http_floor --message-format=json)"
+    FLOOR="$(sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' <<<"$built")"
+fi
+"$FLOOR" 8099 &
 running+=($!)
 curl -sf --retry 20 --retry-connrefused --retry-delay 1 -o /dev/null http://127.0.0.1:8099/plain
 for ((round = 0; round < rounds; round++)); do
@@ -71,12 +74,12 @@ schema = \"$schema\"" ;;
         kill "${running[-1]}" && wait "${running[-1]}" || true
         unset 'running[-1]'
     done
-    for page in plain policy nonce; do measure "page-$page" "http://127.0.0.1:8099/$page"; done
+    for page in plain policy nonce all; do measure "page-$page" "http://127.0.0.1:8099/$page"; done
 done
 
 echo
 echo "medians of $rounds"
-for name in bare memory sqlite postgres page-plain page-policy page-nonce; do
+for name in bare memory sqlite postgres page-plain page-policy page-nonce page-all; do
     median="$(awk -v name="$name" '$1 == name { print $2 }' "$work/all" | sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }')"
     [ "$name" != bare ] || bare="$median"
     [ "$name" != page-plain ] || plain="$median"

@@ -3,14 +3,14 @@
 //! Run: benches/http.sh, which starts this beside the server; or cargo bench --bench http_floor [-- PORT]
 //!
 //! Serves on 127.0.0.1 until it is stopped: `POST /enqueue` reads the JSON of a call and answers with JSON of the size
-//! that the server's answer has; `GET /plain` is a page without a policy, `GET /policy` the same one behind the
-//! middleware, `GET /nonce` the same one with a nonce in it.
+//! that the server's answer has; `GET /plain` is a page without a policy, `GET /policy` the same one with one, `GET /nonce`
+//! the same one with a nonce in page and policy, and `GET /all` has also the other headers that the middleware adds.
 
 use std::sync::LazyLock;
 
 use actix_web::http::header::ContentType;
 use actix_web::{App, HttpResponse, HttpServer, web};
-use callboard::http::csp::{Csp, Nonce, Policy, Source};
+use callboard::http::csp::{Csp, Nonce, Pairs, Policy, Source};
 use serde::{Deserialize, Serialize};
 
 /// As the server has it.
@@ -59,12 +59,14 @@ async fn main() -> std::io::Result<()> {
     let port = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(8099_u16);
     let policy = Policy::strict().script_src([Source::Nonce, Source::StrictDynamic]).report("/csp/reports").build();
     let policy = policy.expect("the policy is right");
+    let alone = Csp::new(policy.clone()).pairs(Pairs::none());
     HttpServer::new(move || {
-        let behind = || web::scope("").wrap(Csp::new(policy.clone()));
         App::new()
             .route("/enqueue", web::post().to(enqueue))
-            .route("/plain", web::get().to(plain))
-            .service(behind().route("/policy", web::get().to(plain)).route("/nonce", web::get().to(nonce)))
+            .service(web::scope("/plain").route("", web::get().to(plain)))
+            .service(web::scope("/policy").route("", web::get().to(plain)).wrap(alone.clone()))
+            .service(web::scope("/nonce").route("", web::get().to(nonce)).wrap(alone.clone()))
+            .service(web::scope("/all").route("", web::get().to(nonce)).wrap(Csp::new(policy.clone())))
     })
     .bind(("127.0.0.1", port))?
     .run()

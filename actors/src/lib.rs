@@ -40,6 +40,7 @@ mod schedules;
 mod supervise;
 pub mod testing;
 mod threads;
+mod timers;
 mod waiters;
 mod weak;
 mod work;

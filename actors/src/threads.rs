@@ -10,6 +10,8 @@ use actix_rt::ArbiterHandle;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
 
+use crate::timers::{Timer, Timers};
+
 /// How many sync functions of one queue backend run at once.
 pub(crate) const BLOCKING_THREADS: usize = 32;
 
@@ -26,6 +28,8 @@ pub(crate) struct Threads {
     pub(crate) heart: ArbiterHandle,
     /// The runtime of the heart's thread, which has all timers.
     pub(crate) timers: Handle,
+    /// What they are to do, and when.
+    plan: Timers,
     /// The bounded pool for sync functions. The runtime itself is never driven: it only owns the pool.
     blocking: Mutex<Option<Runtime>>,
     stopping: AtomicBool,
@@ -58,7 +62,9 @@ impl Threads {
         let (system, coordination, heart, timers) =
             started.recv().map_err(|_| io::Error::other("the coordination thread did not start"))?;
         let blocking = Mutex::new(Some(blocking));
-        Ok(Self { system, coordination, heart, timers, blocking, stopping: AtomicBool::new(false) })
+        let plan = Timers::default();
+        timers.spawn(plan.clone().run());
+        Ok(Self { system, coordination, heart, timers, plan, blocking, stopping: AtomicBool::new(false) })
     }
 
     /// Runs a sync function on the pool; after [`stop`](Self::stop) it is dropped. Whether it was taken.
@@ -74,11 +80,7 @@ impl Threads {
 
     /// Calls `work` after `pause`, on the timers' thread. The returned guard calls it off when dropped.
     pub(crate) fn after(&self, pause: Duration, work: impl FnOnce() + Send + 'static) -> Timer {
-        let task = self.timers.spawn(async move {
-            tokio::time::sleep(pause).await;
-            work();
-        });
-        Timer(task.abort_handle())
+        self.plan.after(pause, work)
     }
 
     /// A new thread with an arbiter, to be made on the coordination thread so that it belongs to the board's system.
@@ -109,22 +111,5 @@ impl Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-/// A planned call; dropping it calls it off.
-#[derive(Debug)]
-pub(crate) struct Timer(tokio::task::AbortHandle);
-
-impl Timer {
-    /// Lets it happen whatever becomes of the guard.
-    pub(crate) fn forget(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -22,7 +22,8 @@ pub(crate) struct Waiters {
 struct Waiter {
     number: usize,
     until: WaitFor,
-    tell: oneshot::Sender<Job>,
+    /// In a box, because each who waits has room for what it is told.
+    tell: oneshot::Sender<Box<Job>>,
 }
 
 /// One who waits; dropping it ends the waiting.
@@ -32,7 +33,7 @@ pub(crate) struct Waiting {
     id: JobId,
     number: usize,
     /// Gets the job once it is what was waited for.
-    pub(crate) told: oneshot::Receiver<Job>,
+    pub(crate) told: oneshot::Receiver<Box<Job>>,
 }
 
 impl Waiters {
@@ -42,7 +43,7 @@ impl Waiters {
         let mut by_job = self.by_job.lock();
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::SeqCst);
-        by_job.entry(id).or_default().push(Waiter { number, until, tell });
+        by_job.entry(id).or_insert_with(|| Vec::with_capacity(1)).push(Waiter { number, until, tell });
         Waiting { waiters: Arc::clone(self), id, number, told }
     }
 
@@ -88,7 +89,7 @@ impl Waiters {
         self.count.fetch_sub(told.len(), Ordering::SeqCst);
         drop(by_job);
         for waiter in told {
-            let _ = waiter.tell.send(job.clone());
+            let _ = waiter.tell.send(Box::new(job.clone()));
         }
     }
 

@@ -19,7 +19,8 @@ use super::turn::Turn;
 use super::worker::Slot;
 use crate::counts::Ended;
 use crate::panics::{contain, drop_contained};
-use crate::threads::{Threads, Timer};
+use crate::threads::Threads;
+use crate::timers::Timer;
 
 /// How long an attempt that listens may take to end after it was told to.
 const COOPERATION: Duration = Duration::from_secs(5);

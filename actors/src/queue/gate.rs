@@ -148,15 +148,18 @@ impl Gate for QueueGate {
         async move {
             // First the place in the list, then the look: an end in between is not missed.
             let mut waiting = self.desk.waiters.wait(id, until);
-            let now = self.get(id).await?;
-            if until.is_met(&now.job) {
-                return Ok(now);
-            }
-            if until == WaitFor::Finished && now.job.holder() != Some(self.desk.worker_id()) {
-                self.desk.watch(id);
+            {
+                // Gone before the wait: of ten thousand who wait, each would keep a job that has changed since.
+                let now = self.get(id).await?;
+                if until.is_met(&now.job) {
+                    return Ok(now);
+                }
+                if until == WaitFor::Finished && now.job.holder() != Some(self.desk.worker_id()) {
+                    self.desk.watch(id);
+                }
             }
             match self.desk.hub.within(timeout, &mut waiting.told).await {
-                Some(Ok(job)) => Ok(self.desk.snapshot(job)),
+                Some(Ok(job)) => Ok(self.desk.snapshot(*job)),
                 None => Err(WaitError::Timeout),
                 // It is gone; the store says how.
                 Some(Err(_)) => self.get(id).await.map_or_else(|gone| Err(gone.into()), |_| Err(WaitError::Timeout)),

@@ -16,6 +16,7 @@ mod record;
 mod supervise;
 #[path = "../../tests/it/support/mod.rs"]
 mod support;
+mod timers;
 mod waiters;
 
 use std::sync::Arc;

@@ -32,7 +32,7 @@ fn a_waiter_is_told_of_what_it_waits_for_and_of_nothing_else() {
     assert!(waits.told.try_recv().is_err());
     let ended = with_version(&ready, Phase::Failed, 3);
     waiters.announce(&ended);
-    assert_eq!(waits.told.try_recv().ok(), Some(ended));
+    assert_eq!(waits.told.try_recv().ok(), Some(Box::new(ended)));
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn one_who_was_told_and_leaves_takes_no_other_along() {
     drop(told);
     let ended = with_version(&ready, Phase::Successful, 3);
     waiters.announce(&ended);
-    assert_eq!(other.told.try_recv().ok(), Some(ended));
+    assert_eq!(other.told.try_recv().ok(), Some(Box::new(ended)));
     drop(other);
     assert!(!waiters.any());
 }

@@ -76,7 +76,7 @@ pub fn everything(store: &dyn Store) -> Vec<Job> {
 fn jobs(store: &dyn Store, filter: &Filter) -> Vec<Job> {
     let (mut jobs, mut before) = (Vec::new(), None);
     loop {
-        let listing = read(store.list(filter.clone(), Page { limit: 1_000, before }));
+        let listing = read(store.list(filter.clone(), Page { limit: NEWEST, before }));
         jobs.extend(listing.jobs);
         match listing.next {
             Some(_) => before = listing.next,
