@@ -15,8 +15,9 @@ use futures::future::join_all;
 use support::{HOUR, Probe, SlowStore, until, within};
 
 const WAITERS: usize = 10_000;
-/// How much memory they may take, in bytes. Futures that were not optimised are more than twice as large.
-const MOST: usize = if cfg!(debug_assertions) { 30_000_000 } else { 10_000_000 };
+/// How much memory they may take, in bytes, a tenth of it for what joins them here. Futures that were not optimised are
+/// larger.
+const MOST: usize = if cfg!(debug_assertions) { 20_000_000 } else { 12_500_000 };
 
 #[task]
 async fn stay(probe: Data<Probe>) {
